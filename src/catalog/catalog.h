@@ -1,0 +1,44 @@
+// Everything that exists: models, GPUs, fabrics, formats, engines, prices; looked up by name.
+//
+// Names match case-insensitively, aliases included. `find_*` returns nullptr for an unknown name;
+// `*_names` feed the "did you mean" of error messages.
+// Layer: catalog.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catalog/engine.h"
+#include "catalog/fabric.h"
+#include "catalog/gpu.h"
+#include "catalog/model.h"
+#include "catalog/precision.h"
+#include "catalog/price.h"
+
+namespace moesim::catalog {
+
+struct Catalog {
+  std::vector<Model> models;
+  std::vector<Gpu> gpus;
+  std::vector<Fabric> fabrics;
+  std::vector<CollectiveMeasurement> measurements;
+  std::vector<WeightFormat> formats;
+  std::vector<Engine> engines;
+  std::vector<Price> prices;
+
+  [[nodiscard]] const Model* find_model(std::string_view name) const;
+  [[nodiscard]] const Gpu* find_gpu(std::string_view name) const;
+  [[nodiscard]] const Fabric* find_fabric(std::string_view name) const;
+  [[nodiscard]] const WeightFormat* find_format(std::string_view name) const;
+  [[nodiscard]] const Engine* find_engine(std::string_view name) const;
+  /// Format `name` applied to a model: which classes it covers follows from the format
+  /// (linear weights, whole file, or experts only). Empty if there is no such format. Names of a
+  /// released mixture ("fp8_block", "mxfp4_experts+bf16", "fp4_experts+fp8") are known as well.
+  [[nodiscard]] std::optional<Precision> precision(std::string_view name) const;
+  /// Most recent on-demand rent of the GPU, preferring exact matches; nullptr if none is known.
+  [[nodiscard]] const Price* rent_of(std::string_view gpu) const;
+};
+
+}  // namespace moesim::catalog
