@@ -1,0 +1,38 @@
+// The time of one operator on one GPU and what bounds it; efficiencies of the roofline.
+//
+// Model:   t = launch + max(flops / (peak * compute_efficiency), bytes / (bandwidth *
+// memory_efficiency)). Source:  Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
+// Efficiencies: docs/models/operators.md. Layer:   operators.
+#pragma once
+
+#include "core/units.h"
+
+namespace moesim::operators {
+
+/// Which side of the roofline decided the time.
+enum class Bound { Compute, Memory };
+
+struct OperatorTime {
+  Seconds time;
+  Bound bound = Bound::Compute;
+};
+
+/// Achievable share of the two roofs, and the fixed cost of starting a kernel, per operator class.
+struct Efficiency {
+  double compute = 1.0;
+  double memory = 1.0;
+  Seconds launch;
+};
+
+/// One set per run; the defaults are documented, with their sources, in docs/models/operators.md.
+struct EfficiencySet {
+  Efficiency gemm;
+  Efficiency grouped_gemm;
+  Efficiency prefill_attention;
+  Efficiency decode_attention;
+  Efficiency memory_pass;
+  Efficiency lm_head;
+  [[nodiscard]] static EfficiencySet defaults();
+};
+
+}  // namespace moesim::operators
