@@ -132,6 +132,7 @@ struct WorkloadModel {
   std::optional<LengthLaw> output;
   std::optional<double> rank_correlation;  ///< Spearman, input with output; absent: independent.
   std::optional<PrefixStructure> prefix;
+  std::vector<std::string> notes;  ///< Remarks a reader of results should know.
 };
 
 /// Every mistake of a model, `field` relative to the model ("arrivals.gamma.shape"); the caller
