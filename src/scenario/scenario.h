@@ -1,0 +1,42 @@
+// A scenario file, checked and resolved into the objects the simulator runs on.
+//
+// Layer: scenario.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cost/pricing.h"
+#include "serving/deployment.h"
+#include "workload/generator.h"
+#include "workload/request.h"
+
+namespace moesim::scenario {
+
+/// Who sends requests: a recorded trace, or a model of one; open loop by rate or closed by
+/// concurrency.
+struct WorkloadSettings {
+  std::shared_ptr<const workload::Trace> trace;  ///< Set for recorded workloads.
+  std::optional<workload::WorkloadModel> model;  ///< Set for parametric ones.
+  double rate_scale = 1.0;                       ///< 2.0 = twice the load.
+  std::int64_t concurrency = 0;  ///< > 0: closed loop with so many requests in flight.
+  std::string description;       ///< One line for reports.
+};
+
+struct Scenario {
+  std::string name;
+  std::string description;
+  serving::Deployment deployment;
+  WorkloadSettings workload;
+  serving::SloLimits slo;
+  cost::Pricing pricing;
+  serving::RunSettings run;
+  std::string resolved_text;  ///< The scenario with all defaults filled in, text format.
+  std::vector<std::string>
+      notes;  ///< Estimates, assumptions and what is not modelled, for the report.
+};
+
+}  // namespace moesim::scenario

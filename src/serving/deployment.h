@@ -1,0 +1,73 @@
+// What is deployed and how it is driven: the checked input of a simulation.
+//
+// Everything here has been validated by `scenario`; nothing in `serving` looks at files.
+// Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "catalog/engine.h"
+#include "catalog/model.h"
+#include "catalog/precision.h"
+#include "core/sim_time.h"
+#include "core/units.h"
+#include "operators/operator_time.h"
+#include "plan/layout.h"
+#include "plan/memory.h"
+#include "routing/expert_router.h"
+#include "topology/cluster.h"
+
+namespace moesim::serving {
+
+/// Scheduler settings by the engines' own names. Counts are per attention-DP rank.
+struct SchedulerSettings {
+  std::int64_t max_num_seqs = 256;  ///< Sequences running at once.
+  std::int64_t max_num_batched_tokens =
+      8192;  ///< Tokens of one iteration, all of its sequences together.
+  bool enable_chunked_prefill = true;
+  double gpu_memory_utilization = 0.9;
+  std::int64_t block_size = 16;  ///< Tokens per KV block.
+};
+
+/// How requests are given to the attention-DP ranks of all replicas.
+enum class RouterPolicy { RoundRobin, LeastLoad };
+
+/// Routed experts: popularity, placement and spare copies. Unused for a dense model.
+struct ExpertSettings {
+  routing::Popularity popularity;
+  std::string placement_strategy = "contiguous";
+  std::int64_t redundant_experts = 0;
+};
+
+/// One pool that both prefills and decodes.
+struct Deployment {
+  catalog::Model model;
+  catalog::Precision precision;
+  catalog::Engine engine;
+  topology::Cluster cluster;
+  plan::Layout layout;  ///< Normalised (plan::normalised).
+  SchedulerSettings scheduler;
+  plan::MemoryOptions memory;  ///< Consistent with `scheduler`.
+  RouterPolicy router = RouterPolicy::LeastLoad;
+  ExpertSettings experts;
+  operators::EfficiencySet efficiency;
+};
+
+/// Every latency must be met for a request to count as goodput. Absent limits are SimTime::never().
+struct SloLimits {
+  SimTime ttft = SimTime::never();
+  SimTime tpot = SimTime::never();
+  SimTime end_to_end = SimTime::never();
+};
+
+/// How long to run and what to count.
+struct RunSettings {
+  std::uint64_t seed = 1;
+  SimTime warm_up;  ///< Requests that arrive earlier are served but not counted.
+  SimTime duration = SimTime::never();  ///< No arrivals after this; what is in flight is finished.
+  std::int64_t max_requests = 0;        ///< 0 = as many as the workload has.
+};
+
+}  // namespace moesim::serving
