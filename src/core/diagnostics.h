@@ -1,6 +1,6 @@
 // What we tell a user whose input is wrong, and the two exceptions that carry it to `main`.
 //
-// Printed form: file:line:column: error: field: message (hint).
+// Printed form: file:line:column: error: field: message; hint.
 // Only InputError and IoError cross folder borders; only `cli` catches them.
 // Layer: core.
 #pragma once
@@ -21,10 +21,11 @@ struct Diagnostic {
   std::string hint;     ///< What to do; may be empty.
 };
 
-/// "file:line:column: error: field: message; hint", without line break.
+/// "file:line:column: error: field: message; hint" on one line (line breaks become blanks). Parts
+/// that are empty or not known are left out with their punctuation.
 [[nodiscard]] std::string to_string(const Diagnostic& diagnostic);
 
-/// All mistakes of one input, in file order. Exit code 2.
+/// All mistakes of one input, in file order; `what()` has one line for each. Exit code 2.
 class InputError : public std::runtime_error {
  public:
   explicit InputError(std::vector<Diagnostic> diagnostics);
