@@ -163,10 +163,11 @@ double central_area(double z) {
   return normal_density(z) * z * sum;
 }
 
-/// 1 - normal_cdf(z) for z >= 1: density / (z + 1/(z + 2/(z + 3/(z + ...)))) (Laplace).
+/// 1 - normal_cdf(z) for z >= 0.9: density / (z + 1/(z + 2/(z + 3/(z + ...)))) (Laplace). The part
+/// cut off starts from its fixed point t = z + n/t, which saves many terms.
 double upper_tail(double z) {
-  const int terms = 24 + static_cast<int>(240.0 / (z * z));
-  double denominator = z;
+  const int terms = 32 + static_cast<int>(260.0 / (z * z));
+  double denominator = 0.5 * (z + std::sqrt(z * z + 4.0 * (terms + 1.0)));
   for (int n = terms; n >= 1; --n) denominator = z + n / denominator;
   return normal_density(z) / denominator;
 }
