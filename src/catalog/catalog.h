@@ -25,6 +25,7 @@ struct Catalog {
   std::vector<Fabric> fabrics;
   std::vector<CollectiveMeasurement> measurements;
   std::vector<WeightFormat> formats;
+  std::vector<PrecisionRecipe> recipes;
   std::vector<Engine> engines;
   std::vector<Price> prices;
 
@@ -33,11 +34,19 @@ struct Catalog {
   [[nodiscard]] const Fabric* find_fabric(std::string_view name) const;
   [[nodiscard]] const WeightFormat* find_format(std::string_view name) const;
   [[nodiscard]] const Engine* find_engine(std::string_view name) const;
+  [[nodiscard]] const PrecisionRecipe* find_recipe(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> model_names() const;
+  [[nodiscard]] std::vector<std::string> gpu_names() const;
+  [[nodiscard]] std::vector<std::string> fabric_names() const;
+  /// Formats, then recipes: all that precision() knows.
+  [[nodiscard]] std::vector<std::string> precision_names() const;
+  [[nodiscard]] std::vector<std::string> engine_names() const;
   /// Format `name` applied to a model: which classes it covers follows from the format
   /// (linear weights, whole file, or experts only). Empty if there is no such format. Names of a
   /// released mixture ("fp8_block", "mxfp4_experts+bf16", "fp4_experts+fp8") are known as well.
   [[nodiscard]] std::optional<Precision> precision(std::string_view name) const;
-  /// Most recent on-demand rent of the GPU, preferring exact matches; nullptr if none is known.
+  /// Rent of one GPU-hour on demand (name or alias of the GPU): an offer of single GPUs before one
+  /// of whole nodes, then the most recent, then the first listed; nullptr if none is known.
   [[nodiscard]] const Price* rent_of(std::string_view gpu) const;
 };
 

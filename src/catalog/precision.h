@@ -30,6 +30,18 @@ struct WeightFormat {
   [[nodiscard]] Bytes bytes_per_weight() const { return bits_per_weight / 8.0 * kByte; }
 };
 
+/// A released mixture of formats by name ("mxfp4_experts+bf16"): experts in one, other linear
+/// weights in another, embedding, head, router and norms in a third.
+struct PrecisionRecipe {
+  std::string name;
+  std::vector<std::string> aliases;
+  std::string experts;
+  std::string linear;
+  std::string rest;
+  std::string source;
+  std::string note;
+};
+
 /// One format per tensor class. Made from a format name by Catalog::precision().
 struct Precision {
   std::string name;
