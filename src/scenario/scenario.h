@@ -21,9 +21,12 @@ namespace moesim::scenario {
 struct WorkloadSettings {
   std::shared_ptr<const workload::Trace> trace;  ///< Set for recorded workloads.
   std::optional<workload::WorkloadModel> model;  ///< Set for parametric ones.
-  double rate_scale = 1.0;                       ///< 2.0 = twice the load.
-  std::int64_t concurrency = 0;  ///< > 0: closed loop with so many requests in flight.
-  std::string description;       ///< One line for reports.
+  /// 2.0 = twice the load. The arrivals of `trace` are already divided by it; a model is not.
+  double rate_scale = 1.0;
+  /// > 0: closed loop with so many requests in flight (`model` is then a ClosedLoop; of a trace only
+  /// the lengths count, in file order).
+  std::int64_t concurrency = 0;
+  std::string description;  ///< One line for reports.
 };
 
 struct Scenario {
