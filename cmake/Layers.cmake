@@ -3,6 +3,9 @@
 # LIBRARIES third-party details that no header of the layer shows.
 function(moesim_layer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES;LIBRARIES" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "moesim_layer(${name}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
   add_library(moesim_${name} STATIC ${ARG_SOURCES})
   add_library(moesim::${name} ALIAS moesim_${name})
   target_include_directories(moesim_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
@@ -10,23 +13,4 @@ function(moesim_layer name)
   target_link_libraries(moesim_${name}
     PUBLIC moesim_options ${ARG_USES}
     PRIVATE moesim_warnings ${ARG_LIBRARIES})
-endfunction()
-
-# moesim_test(NAME SOURCES a_test.cpp ... USES layer ... [LABELS unit])
-# One test program; every TEST_CASE becomes a ctest.
-function(moesim_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;USES;LABELS;LIBRARIES" ${ARGN})
-  if(NOT ARG_LABELS)
-    set(ARG_LABELS unit)
-  endif()
-  add_executable(${name} ${ARG_SOURCES})
-  list(TRANSFORM ARG_USES PREPEND moesim::)
-  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_compile_definitions(${name} PRIVATE
-    MOESIM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-    MOESIM_SHARED_DIR="${PROJECT_SOURCE_DIR}/../shared")
-  target_link_libraries(${name} PRIVATE moesim_options moesim_warnings ${ARG_USES} ${ARG_LIBRARIES}
-    rapidcheck Catch2::Catch2WithMain)
-  catch_discover_tests(${name} TEST_PREFIX "${name}: "
-    PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300 ENVIRONMENT "RC_PARAMS=seed=20250101")
 endfunction()

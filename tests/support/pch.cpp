@@ -1,0 +1,1 @@
+// Holds nothing: the precompiled header of all test programs is built together with this file.
