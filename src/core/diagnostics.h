@@ -11,14 +11,15 @@
 
 namespace moesim {
 
-/// One mistake in one place. Line and column count from 1; 0 means "not known".
+/// One mistake in one place; name the members that are known. Line and column count from 1; 0 means
+/// "not known".
 struct Diagnostic {
-  std::string file;
+  std::string file{};
   int line = 0;
   int column = 0;
-  std::string field;    ///< Path of the field, e.g. "cluster.nodes[0].gpu"; may be empty.
-  std::string message;  ///< What is wrong and what was found.
-  std::string hint;     ///< What to do; may be empty.
+  std::string field{};    ///< Path of the field, e.g. "cluster.nodes[0].gpu"; may be empty.
+  std::string message{};  ///< What is wrong and what was found.
+  std::string hint{};     ///< What to do; may be empty.
 };
 
 /// "file:line:column: error: field: message; hint" on one line (line breaks become blanks). Parts

@@ -166,6 +166,7 @@ double central_area(double z) {
 /// 1 - normal_cdf(z) for z >= 0.9: density / (z + 1/(z + 2/(z + 3/(z + ...)))) (Laplace). The part
 /// cut off starts from its fixed point t = z + n/t, which saves many terms.
 double upper_tail(double z) {
+  if (z > 38.0) return 0.0;  // exp(-z * z / 2) is 0 by then; also for infinity
   const int terms = 32 + static_cast<int>(260.0 / (z * z));
   double denominator = 0.5 * (z + std::sqrt(z * z + 4.0 * (terms + 1.0)));
   for (int n = terms; n >= 1; --n) denominator = z + n / denominator;
