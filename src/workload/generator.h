@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/random.h"
 #include "core/units.h"
@@ -23,6 +24,12 @@ struct Lengths {
   std::int32_t output_tokens = 1;
 };
 
+/// A law with the logarithms of its grid at hand.
+struct PreparedLength {
+  LengthLaw law;
+  std::vector<double> log_tokens;  ///< Of a GridLength; empty for the others.
+};
+
 /// Lengths by request number, without arrivals: a closed loop asks for number n when it starts the
 /// n-th request. Precondition: check_model(model) is empty.
 class LengthSampler {
@@ -32,8 +39,8 @@ class LengthSampler {
   [[nodiscard]] Lengths at(std::int64_t number) const;
 
  private:
-  LengthLaw input_;
-  LengthLaw output_;
+  PreparedLength input_;
+  PreparedLength output_;
   double normal_correlation_ = 0.0;
   std::uint64_t seed_ = 0;
 };
@@ -57,9 +64,9 @@ struct GenerateOptions {
 /// True if the serving layer decides when the next request starts.
 [[nodiscard]] bool is_closed_loop(const WorkloadModel& model);
 
-/// Endless unless `duration` or `max_requests` ends it. A closed loop yields arrivals of 0: the
-/// caller sets the time when a user becomes free. Preconditions: check_model(model) is empty; a
-/// rate is given by model or options (closed loop excepted), finite and > 0.
+/// Ends with `duration`, `max_requests` or the clock (104 days). A closed loop yields arrivals of
+/// 0: the caller sets the time when a user becomes free. Preconditions: check_model(model) is
+/// empty; a rate is given by model or options (closed loop excepted), finite and > 0.
 [[nodiscard]] std::unique_ptr<RequestSource> make_generated_source(const WorkloadModel& model,
                                                                    const GenerateOptions& options);
 

@@ -1,6 +1,6 @@
 // Summary figures of a sequence of requests.
 //
-// Percentiles: nearest rank (smallest value with at least p % of the values at or below it).
+// Percentiles: nearest rank (core/percentile.h). Mean rate: gaps over span, (n - 1) / span.
 // Gap variation: population standard deviation over mean of the gaps between arrivals, zero gaps
 // included. Dispersion: population variance over mean of the counts in full bins from the first
 // arrival; 1 for a Poisson process.
@@ -36,16 +36,13 @@ struct TraceSummary {
   LengthSummary output;
 };
 
-/// Nearest-rank percentile, 0 < percent <= 100, of values sorted ascending and not empty.
-[[nodiscard]] std::int32_t nearest_rank(std::span<const std::int32_t> sorted, double percent);
-
 /// Population standard deviation over mean of the gaps; 0 for fewer than two requests.
 [[nodiscard]] double gap_cv(std::span<const Request> requests);
 
 /// Variance over mean of the counts in full bins; 0 if there is no full bin.
 [[nodiscard]] double dispersion(std::span<const Request> requests, SimTime bin);
 
-/// Lengths sorted ascending, for percentiles.
+/// Lengths sorted ascending, for core/percentile.h.
 [[nodiscard]] std::vector<std::int32_t> sorted_inputs(std::span<const Request> requests);
 [[nodiscard]] std::vector<std::int32_t> sorted_outputs(std::span<const Request> requests);
 

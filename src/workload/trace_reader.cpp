@@ -1,0 +1,91 @@
+#include "workload/trace_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/text.h"
+#include "workload/row_stream.h"
+
+namespace moesim::workload {
+namespace {
+
+Trace collect(RowStream rows, std::string_view file_name) {
+  constexpr std::size_t kMaxPool = UINT32_MAX;
+  Trace trace;
+  while (std::optional<Request> request = rows.next()) {
+    const std::span<const std::uint64_t> ids = rows.hash_ids();
+    if (trace.hash_ids.size() + ids.size() > kMaxPool) {
+      throw InputError(Diagnostic{.file = std::string(file_name),
+                                  .line = 0,
+                                  .column = 0,
+                                  .field = "hash_ids",
+                                  .message = "more than 4294967295 block ids in one trace",
+                                  .hint = "cut it with max_requests or duration"});
+    }
+    request->prefix.offset = static_cast<std::uint32_t>(trace.hash_ids.size());
+    trace.hash_ids.insert(trace.hash_ids.end(), ids.begin(), ids.end());
+    trace.requests.push_back(*request);
+  }
+  if (rows.delay_rows() > 0) {
+    std::stable_sort(trace.requests.begin(), trace.requests.end(),
+                     [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
+  }
+  trace.hash_block_tokens = rows.hash_block_tokens();
+  trace.source = rows.source();
+  trace.notes = rows.notes();
+  trace.bad_rows = rows.bad_rows();
+  trace.bad_row_count = rows.bad_row_count();
+  return trace;
+}
+
+class FileSource final : public RequestSource {
+ public:
+  FileSource(RowStream rows, std::string path) : rows_(std::move(rows)), path_(std::move(path)) {}
+
+  std::optional<Request> next() override {
+    const std::optional<Request> request = rows_.next();
+    if (request && request->after_previous_answer) {
+      throw InputError(Diagnostic{.file = path_,
+                                  .line = 0,
+                                  .column = 0,
+                                  .field = "delay",
+                                  .message = "rows with a delay are not in order of arrival",
+                                  .hint = "read the whole trace before the run"});
+    }
+    return request;
+  }
+  std::span<const std::uint64_t> hash_ids() const override { return rows_.hash_ids(); }
+  std::vector<std::string> notes() const override { return rows_.notes(); }
+
+ private:
+  RowStream rows_;
+  std::string path_;
+};
+
+}  // namespace
+
+std::optional<TraceFormat> trace_format_by_name(std::string_view name) {
+  const std::string lower = to_lower(name);
+  if (lower == "auto") return TraceFormat::Auto;
+  if (lower == "azure") return TraceFormat::AzureCsv;
+  if (lower == "mooncake") return TraceFormat::MooncakeJsonl;
+  if (lower == "csv") return TraceFormat::PlainCsv;
+  return std::nullopt;
+}
+
+Trace read_trace(std::string_view bytes, std::string_view file_name, TraceFormat format,
+                 const ReadOptions& options) {
+  return collect(RowStream(LineReader(bytes), file_name, format, options), file_name);
+}
+
+Trace read_trace_file(const std::string& path, TraceFormat format, const ReadOptions& options) {
+  return collect(RowStream(LineReader::open(path), path, format, options), path);
+}
+
+std::unique_ptr<RequestSource> open_trace_file(const std::string& path, TraceFormat format,
+                                               const ReadOptions& options) {
+  return std::make_unique<FileSource>(RowStream(LineReader::open(path), path, format, options),
+                                      path);
+}
+
+}  // namespace moesim::workload
