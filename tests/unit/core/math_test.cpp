@@ -20,11 +20,13 @@ constexpr long double kPi = 3.14159265358979323846264338327950288L;
 constexpr long double kRootHalf = 0.70710678118654752440084436210484904L;
 constexpr int kPoints = 50'000;
 
+long double wide(double x) { return static_cast<long double>(x); }
+
 /// Largest relative error of one function.
 class Worst {
  public:
   void see(double value, long double exact) {
-    const long double error = std::abs((static_cast<long double>(value) - exact) / exact);
+    const long double error = std::abs((wide(value) - exact) / exact);
     worst_ = std::max(worst_, static_cast<double>(error));
   }
   [[nodiscard]] double value() const { return worst_; }
@@ -43,14 +45,13 @@ TEST_CASE("log: agrees with the C library", "[core][oracle]") {
   Worst worst;
   for (int i = 0; i < kPoints; ++i) {
     const double x = std::exp(between(random, -700, 700));
-    worst.see(math::log(x), std::log(static_cast<long double>(x)));
+    worst.see(math::log(x), std::log(wide(x)));
     const double near_one = 1.0 + between(random, -1, 1) * std::exp(between(random, -34, -1));
-    if (near_one != 1.0)
-      worst.see(math::log(near_one), std::log(static_cast<long double>(near_one)));
+    if (near_one != 1.0) worst.see(math::log(near_one), std::log(wide(near_one)));
   }
   for (const double x :
        {5e-324, 1e-310, 2.2250738585072014e-308, 1.7976931348623157e308, 2.0, 0.5}) {
-    worst.see(math::log(x), std::log(static_cast<long double>(x)));
+    worst.see(math::log(x), std::log(wide(x)));
   }
   CHECK(worst.value() < kTolerance);
   CHECK(math::log(1.0) == 0.0);
@@ -61,12 +62,12 @@ TEST_CASE("exp: agrees with the C library and is 0 or infinity beyond 700", "[co
   Worst worst;
   for (int i = 0; i < kPoints; ++i) {
     const double x = between(random, -700, 700);
-    worst.see(math::exp(x), std::exp(static_cast<long double>(x)));
+    worst.see(math::exp(x), std::exp(wide(x)));
     const double small = between(random, -1, 1);
-    worst.see(math::exp(small), std::exp(static_cast<long double>(small)));
+    worst.see(math::exp(small), std::exp(wide(small)));
   }
   for (const double x : {700.0, -700.0, 1e-300, -1e-18}) {
-    worst.see(math::exp(x), std::exp(static_cast<long double>(x)));
+    worst.see(math::exp(x), std::exp(wide(x)));
   }
   CHECK(worst.value() < kTolerance);
   CHECK(math::exp(0.0) == 1.0);
@@ -82,14 +83,14 @@ TEST_CASE("pow: agrees with the C library wherever the result is within exp's ra
   for (int i = 0; i < kPoints; ++i) {
     const double x = std::exp(between(random, -300, 300));
     const double y = between(random, -699, 699) / std::log(x);
-    worst.see(math::pow(x, y), std::pow(static_cast<long double>(x), y));
+    worst.see(math::pow(x, y), std::pow(wide(x), wide(y)));
     const double near_one = 1.0 + between(random, -1, 1) * std::exp(between(random, -20, -1));
     if (near_one == 1.0) continue;
     const double large = between(random, -699, 699) / std::log(near_one);
-    worst.see(math::pow(near_one, large), std::pow(static_cast<long double>(near_one), large));
+    worst.see(math::pow(near_one, large), std::pow(wide(near_one), wide(large)));
     const double plain = between(random, 0.01, 1000);
     const double exponent = between(random, -3, 3);
-    worst.see(math::pow(plain, exponent), std::pow(static_cast<long double>(plain), exponent));
+    worst.see(math::pow(plain, exponent), std::pow(wide(plain), wide(exponent)));
   }
   CHECK(worst.value() < kTolerance);
   CHECK(math::pow(2.0, 0.0) == 1.0);
@@ -104,8 +105,8 @@ TEST_CASE("sin_pi: agrees with the C library and is exact at quarter turns", "[c
   Worst worst;
   for (int i = 0; i < kPoints; ++i) {
     const double x = between(random, -1, 1) * (i % 2 == 0 ? 4.0 : 1e6);
-    const long double nearest = std::round(static_cast<long double>(x));
-    const long double rest = x - nearest;  // exact
+    const long double nearest = std::round(wide(x));
+    const long double rest = wide(x) - nearest;  // exact
     if (rest == 0) continue;
     const bool odd = std::fmod(std::abs(nearest), 2.0L) != 0;
     worst.see(math::sin_pi(x), (odd ? -1 : 1) * std::sin(kPi * rest));
@@ -119,7 +120,7 @@ TEST_CASE("sin_pi: agrees with the C library and is exact at quarter turns", "[c
   CHECK_THAT(math::sin_pi(1.0 / 6.0), WithinRel(0.5, kTolerance));
 }
 
-long double normal_cdf_exact(double z) { return 0.5L * std::erfc(-z * kRootHalf); }
+long double normal_cdf_exact(double z) { return 0.5L * std::erfc(-wide(z) * kRootHalf); }
 
 TEST_CASE("normal_cdf: agrees with the C library far into both tails", "[core][oracle]") {
   RandomStream random(1, "normal_cdf");
@@ -161,12 +162,12 @@ TEST_CASE("inverse_normal_cdf: one Newton step in long double does not move it",
                                   : std::exp(between(random, -690, -1));
     if (p <= 0.0 || p >= 1.0 || p == 0.5) continue;
     const double z = math::inverse_normal_cdf(p);
-    const long double density = std::exp(-0.5L * z * z) / std::sqrt(2 * kPi);
+    const long double density = std::exp(-0.5L * wide(z) * wide(z)) / std::sqrt(2 * kPi);
     // Near the centre compare areas from the middle, in the tails the tails: no cancellation.
-    long double excess = 0.5L * std::erf(z * kRootHalf) - (static_cast<long double>(p) - 0.5L);
-    if (z < -1.0) excess = normal_cdf_exact(z) - p;
-    if (z > 1.0) excess = (1.0L - p) - normal_cdf_exact(-z);
-    worst = std::max(worst, static_cast<double>(std::abs(excess / density / z)));
+    long double excess = 0.5L * std::erf(wide(z) * kRootHalf) - (wide(p) - 0.5L);
+    if (z < -1.0) excess = normal_cdf_exact(z) - wide(p);
+    if (z > 1.0) excess = (1.0L - wide(p)) - normal_cdf_exact(-z);
+    worst = std::max(worst, static_cast<double>(std::abs(excess / density / wide(z))));
   }
   CHECK(worst < kTolerance);
 }
