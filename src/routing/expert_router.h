@@ -6,6 +6,7 @@
 // Layer: routing.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -22,6 +23,16 @@ struct RoutingShape {
   std::int64_t groups = 1;
   std::int64_t top_groups = 1;
 };
+
+/// Most experts of a layer and experts of a token that the draw's buffers hold.
+inline constexpr std::int64_t kMaxExperts = 1024;
+inline constexpr std::int64_t kMaxTopK = 64;
+/// Most ways to keep top_groups of groups (DeepSeek-V3: 70).
+inline constexpr std::int64_t kMaxGroupChoices = 4096;
+
+/// What is wrong with a shape, for a user's eyes; empty if nothing. `scenario` asks before it
+/// builds a router.
+[[nodiscard]] std::vector<std::string> shape_errors(const RoutingShape& shape);
 
 /// Relative load of each expert in each MoE layer, row-major [moe_layers * experts]; rows are
 /// positive and sum to 1. A strategy: see popularity.h for the registry (uniform, lognormal,
@@ -42,10 +53,41 @@ class ExpertRouter {
   /// expert_router_draw.h so that the sink is inlined.
   template <class Sink>
   void draw(std::int64_t layer, std::int64_t tokens, RandomStream& stream, Sink&& sink) const;
+  /// The same draw with top_k and top_groups known when compiling (0, 0: taken from the shape;
+  /// TopGroups 1: groups is 1). The numbers drawn do not depend on which of the two is called.
+  template <int TopK, int TopGroups, class Sink>
+  void draw_fixed(std::int64_t layer, std::int64_t tokens, RandomStream& stream, Sink&& sink) const;
+  /// Largest relative difference between the expected load of an expert and its prescribed share,
+  /// over all layers; above 1e-3 the popularity cannot be had with this shape.
+  [[nodiscard]] double deviation() const { return deviation_; }
+  /// Weights the draw uses in `layer`, one per expert, after the fit.
+  [[nodiscard]] std::span<const double> weights(std::int64_t layer) const;
 
  private:
+  /// One layer's tables, in words from the start of the layer: choices of groups, then experts of
+  /// each group, then groups inside each choice. About 2.6 KiB for DeepSeek-V3, so that all layers
+  /// stay in a second-level cache.
+  struct Layout {
+    std::size_t choices = 0;
+    std::size_t experts = 0;
+    std::size_t groups_of_choice = 0;
+    std::size_t words = 0;
+    unsigned choice_bits = 0;
+    unsigned expert_bits = 0;
+    unsigned group_bits = 0;
+  };
+  void build_layer(std::span<const double> weight, std::span<std::uint32_t> words) const;
+  /// Rare end of a token whose draws keep hitting chosen experts: takes the rest one by one from
+  /// the weights of those not chosen..
+  void complete(std::int64_t layer, std::span<const std::uint8_t> kept, RandomStream& stream,
+                std::span<std::uint16_t> chosen, std::size_t count) const;
+
   RoutingShape shape_;
-  // The tables are the routing engineer's to lay out (two-level, cache-conscious).
+  Layout layout_;
+  std::vector<std::uint32_t> words_;         ///< [layer * layout_.words]
+  std::vector<std::uint8_t> choice_groups_;  ///< [choice * top_groups] groups kept.
+  std::vector<double> weights_;
+  double deviation_ = 0.0;
 };
 
 }  // namespace moesim::routing
