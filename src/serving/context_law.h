@@ -1,0 +1,36 @@
+// How far back the layers of a model look, and sums of it over a batch.
+//
+// Layers of one model may differ (full context, sliding window, chunk). Each distinct law is
+// summed once per batch instead of once per layer.
+// Layer: serving.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+
+namespace moesim::serving {
+
+inline constexpr std::int64_t kNoCap = std::numeric_limits<std::int64_t>::max();
+/// Distinct laws a model may have; check_deployment refuses more.
+inline constexpr std::size_t kMaxContextLaws = 8;
+
+struct ContextLaw {
+  std::int64_t cap = kNoCap;  ///< Context beyond this is not read when decoding.
+  std::int64_t window = 0;    ///< Of prefill pairs; 0 = none.
+  bool chunked = false;
+  friend bool operator==(const ContextLaw&, const ContextLaw&) = default;
+};
+
+/// What one rank computes in one iteration. Counts of tokens.
+struct RankBatch {
+  std::int32_t decode_sequences = 0;
+  std::int32_t prefill_tokens = 0;
+  std::int32_t logit_rows = 0;  ///< Rows of the head: decoding sequences and prompts that end here.
+  std::array<std::int64_t, kMaxContextLaws> decode_context{};   ///< Per law, summed over sequences.
+  std::array<std::int64_t, kMaxContextLaws> prefill_context{};  ///< Keys read by prompt chunks.
+  std::array<double, kMaxContextLaws> prefill_pairs{};  ///< (query, key) pairs of prompt chunks.
+  [[nodiscard]] std::int32_t tokens() const { return decode_sequences + prefill_tokens; }
+};
+
+}  // namespace moesim::serving

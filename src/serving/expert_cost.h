@@ -1,0 +1,76 @@
+// Time of the routed experts of each MoE layer of one instance: draw, dispatch, compute, combine.
+//
+// Exact: every token of every layer draws its experts; the rank that finishes last decides. With
+// attention data parallelism tokens travel to the ranks that hold their experts and back; without
+// it every rank has every token and the experts' results are summed by an all-reduce.
+// Omits: overlap of dispatch and combine with compute. See docs/models/moe_layer.md.
+// Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/random.h"
+#include "operators/collectives.h"
+#include "operators/grouped_gemm.h"
+#include "placement/dispatch.h"
+#include "placement/placement.h"
+#include "routing/expert_router.h"
+#include "serving/deployment.h"
+#include "topology/topology.h"
+
+namespace moesim::serving {
+
+/// Routing tables and the placement: made once per run, shared by all instances.
+struct ExpertPlan {
+  routing::ExpertRouter router;
+  placement::Placement placement;
+};
+/// Empty for a dense model. `group_domains`: scale-up domain of each rank of the expert group.
+[[nodiscard]] std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
+                                                         std::vector<std::int32_t> group_domains,
+                                                         std::uint64_t seed);
+
+/// Sums over a run, for balancedness and traffic.
+struct ExpertStatistics {
+  std::vector<double> mean_load;  ///< Per MoE layer: sum over iterations of the mean rank load.
+  std::vector<double> max_load;
+  double copies_between_nodes =
+      0;                    ///< Token copies sent to another scale-up domain (dispatch only).
+  double token_layers = 0;  ///< Tokens times MoE layers drawn.
+};
+
+struct ExpertLayerTime {
+  Seconds dispatch;
+  Seconds slowest;  ///< Experts on the slowest rank.
+  Seconds mean;
+  Seconds combine;
+};
+
+class ExpertCost {
+ public:
+  /// `groups`: GPUs of the expert group of each pipeline stage.
+  ExpertCost(const Deployment& deployment, const ExpertPlan& plan,
+             const topology::Topology& topology, const std::vector<std::vector<GpuId>>& groups,
+             RandomStream stream);
+  /// MoE layer `layer` (0-based) on stage `stage` for the given tokens of each rank of the group.
+  [[nodiscard]] ExpertLayerTime price(std::int64_t layer, std::size_t stage,
+                                      std::span<const std::int32_t> tokens_of_rank);
+  [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
+
+ private:
+  bool exchanges_;  ///< Tokens travel (attention data parallelism).
+  Bytes dispatch_copy_;
+  Bytes combine_copy_;
+  std::vector<operators::ExpertTimer> timer_of_layer_;
+  placement::Dispatcher dispatcher_;
+  std::vector<operators::AllToAll> all_to_all_;  ///< Per stage.
+  placement::LayerTraffic traffic_;
+  std::vector<placement::RankLoad> loads_;
+  RandomStream stream_;
+  ExpertStatistics statistics_;
+};
+
+}  // namespace moesim::serving

@@ -1,0 +1,78 @@
+#include "serving/instance.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace moesim::serving {
+
+Instance::Instance(const Deployment& deployment, ModelCost& model,
+                   const topology::Topology& topology, const ExpertPlan* experts,
+                   std::int64_t replica, std::int64_t kv_blocks_per_rank, SequencePool& pool,
+                   std::uint64_t seed)
+    : cost_(deployment, model, topology, experts, replica, seed),
+      batches_(static_cast<std::size_t>(deployment.layout.dp)),
+      stage_free_(static_cast<std::size_t>(deployment.layout.pp)),
+      in_flight_(static_cast<std::size_t>(deployment.layout.pp), false) {
+  ranks_.reserve(batches_.size());
+  for (std::size_t r = 0; r < batches_.size(); ++r) {
+    ranks_.emplace_back(deployment.scheduler, kv_blocks_per_rank, deployment.layout.pp,
+                        model.laws(), pool);
+  }
+}
+
+std::optional<Instance::Started> Instance::start(SimTime now) {
+  if (stage_free_.front() > now) return std::nullopt;
+  for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+    const std::size_t lane = (next_lane_ + i) % in_flight_.size();
+    if (in_flight_[lane] || !plan(lane, now)) continue;
+    next_lane_ = (lane + 1) % in_flight_.size();
+    return launch(lane, now);
+  }
+  return std::nullopt;
+}
+
+bool Instance::plan(std::size_t lane, SimTime now) {
+  std::int64_t tokens = 0;
+  for (std::size_t r = 0; r < ranks_.size(); ++r) {
+    batches_[r] = ranks_[r].has_work(lane) ? ranks_[r].plan(lane, now) : RankBatch{};
+    tokens += batches_[r].tokens();
+  }
+  return tokens > 0;
+}
+
+Instance::Started Instance::launch(std::size_t lane, SimTime now) {
+  if (lanes_in_flight_++ == 0) active_since_ = now;
+  in_flight_[lane] = true;
+  const std::span<const StepTime> stages = cost_.price(batches_);
+  std::int64_t largest = 0;
+  std::int64_t tokens = 0;
+  std::int64_t prompt_tokens = 0;
+  for (const RankBatch& batch : batches_) {
+    largest = std::max<std::int64_t>(largest, batch.tokens());
+    tokens += batch.tokens();
+    prompt_tokens += batch.prefill_tokens;
+  }
+  SimTime at = now;
+  const double share = 1.0 / static_cast<double>(stages.size());
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    at = std::max(at, stage_free_[s]) + SimTime::from(stages[s].total);
+    stage_free_[s] = at;
+    for (std::size_t p = 0; p < kStepParts; ++p) time_.parts[p] += share * stages[s].parts[p];
+    time_.busy += share * stages[s].total;
+    time_.prefill +=
+        share * static_cast<double>(prompt_tokens) / static_cast<double>(tokens) * stages[s].total;
+    if (s + 1 < stages.size()) at += SimTime::from(cost_.send(s, largest));
+  }
+  ++time_.iterations;
+  return {.lane = lane, .end = at, .first_stage_free = stage_free_.front()};
+}
+
+void Instance::finish(std::size_t lane, SimTime now, StepListener& listener) {
+  MOESIM_CHECK(in_flight_[lane], "an iteration ended that had not begun");
+  in_flight_[lane] = false;
+  for (RankScheduler& rank : ranks_) rank.finish(lane, now, listener);
+  if (--lanes_in_flight_ == 0) time_.active += (now - active_since_).seconds();
+}
+
+}  // namespace moesim::serving

@@ -1,0 +1,66 @@
+// One copy of the model: its attention-DP ranks stepping together, its stages filled by
+// micro-batches.
+//
+// An iteration of a lane (micro-batch) passes the stages in order; a stage serves one lane at a
+// time, first come first served, so a lane waits where the one before it is slower: the pipeline's
+// bubbles are real time on the clock. All ranks of an iteration start together and end together,
+// idle ones too. Layer: serving.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/sim_time.h"
+#include "serving/instance_cost.h"
+#include "serving/rank_scheduler.h"
+
+namespace moesim::serving {
+
+/// Time of one instance since the start, averaged over its stages; parts as in StepTime.
+struct InstanceTime {
+  std::array<Seconds, kStepParts> parts{};
+  Seconds active;   ///< At least one iteration in flight.
+  Seconds busy;     ///< Stage time of all iterations, over the stages.
+  Seconds prefill;  ///< The part of it that falls to prompts, by their share of the tokens.
+  std::int64_t iterations = 0;
+};
+
+class Instance {
+ public:
+  Instance(const Deployment& deployment, ModelCost& model, const topology::Topology& topology,
+           const ExpertPlan* experts, std::int64_t replica, std::int64_t kv_blocks_per_rank,
+           SequencePool& pool, std::uint64_t seed);
+
+  [[nodiscard]] std::vector<RankScheduler>& ranks() { return ranks_; }
+  [[nodiscard]] const std::vector<RankScheduler>& ranks() const { return ranks_; }
+
+  struct Started {
+    std::size_t lane;
+    SimTime end;               ///< When the iteration ends.
+    SimTime first_stage_free;  ///< When another lane may start.
+  };
+  /// Starts the next lane that has something to run, if the first stage is free now.
+  [[nodiscard]] std::optional<Started> start(SimTime now);
+  void finish(std::size_t lane, SimTime now, StepListener& listener);
+
+  [[nodiscard]] const InstanceTime& time() const { return time_; }
+  [[nodiscard]] const InstanceCost& cost() const { return cost_; }
+
+ private:
+  [[nodiscard]] bool plan(std::size_t lane, SimTime now);
+  [[nodiscard]] Started launch(std::size_t lane, SimTime now);
+
+  InstanceCost cost_;
+  std::vector<RankScheduler> ranks_;
+  std::vector<RankBatch> batches_;
+  std::vector<SimTime> stage_free_;
+  std::vector<bool> in_flight_;  ///< Per lane.
+  std::size_t next_lane_ = 0;
+  std::size_t lanes_in_flight_ = 0;
+  SimTime active_since_;
+  InstanceTime time_;
+};
+
+}  // namespace moesim::serving

@@ -1,0 +1,232 @@
+#include "serving/instance_cost.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace moesim::serving {
+namespace {
+
+ContextLaw law_of(const catalog::Attention& attention, const operators::AttentionTimer& timer) {
+  constexpr std::int64_t kBeyondAnyContext = std::int64_t{1} << 40;
+  const std::int64_t cap = timer.effective_context(kBeyondAnyContext);
+  return {.cap = cap == kBeyondAnyContext ? kNoCap : cap,
+          .window = attention.window,
+          .chunked = attention.chunked};
+}
+
+}  // namespace
+
+ModelCost::ModelCost(const Deployment& deployment) : head(deployment) {
+  for (const catalog::LayerKind& kind : deployment.model.kinds) {
+    const operators::AttentionTimer timer(kind.attention, deployment.layout.tp,
+                                          deployment.precision.kv_element, deployment.cluster.gpu,
+                                          deployment.efficiency.prefill_attention,
+                                          deployment.efficiency.decode_attention);
+    const ContextLaw law = law_of(kind.attention, timer);
+    const auto known = std::find(laws_.begin(), laws_.end(), law);
+    const auto index = static_cast<std::size_t>(known - laws_.begin());
+    if (known == laws_.end()) laws_.push_back(law);
+    kinds.push_back({LayerTokenCost(deployment, kind), timer, index, kind.feed_forward.is_moe()});
+  }
+}
+
+std::vector<std::vector<GpuId>> stage_groups(const plan::Layout& layout, std::int64_t replica) {
+  std::vector<std::vector<GpuId>> groups(static_cast<std::size_t>(layout.pp));
+  std::int64_t gpu = replica * layout.gpus_per_instance();
+  for (std::vector<GpuId>& group : groups) {
+    for (std::int64_t i = 0; i < layout.tp * layout.dp; ++i) group.emplace_back(gpu++);
+  }
+  return groups;
+}
+
+InstanceCost::InstanceCost(const Deployment& deployment, ModelCost& model,
+                           const topology::Topology& topology, const ExpertPlan* experts,
+                           std::int64_t replica, std::uint64_t seed)
+    : deployment_(&deployment), model_(&model) {
+  const auto groups = stage_groups(deployment.layout, replica);
+  lay_out_stages(topology, groups);
+  if (experts != nullptr) {
+    experts_.emplace(deployment, *experts, topology, groups,
+                     RandomStream(seed, "routing", static_cast<std::uint64_t>(replica)));
+  }
+  const auto ranks = static_cast<std::size_t>(deployment.layout.dp);
+  kind_times_.resize(ranks * model.kinds.size());
+  tokens_of_rank_.resize(static_cast<std::size_t>(deployment.layout.ep));
+  times_.resize(stages_.size());
+}
+
+void InstanceCost::lay_out_stages(const topology::Topology& topology,
+                                  const std::vector<std::vector<GpuId>>& groups) {
+  const catalog::Model& model = deployment_->model;
+  const auto split = plan::split_layers(model.layers(), deployment_->layout.pp);
+  const bool exchanges = deployment_->layout.dp > 1;
+  std::int64_t moe_layer = 0;
+  for (std::size_t s = 0; s < split.size(); ++s) {
+    Stage& stage = stages_.emplace_back();
+    std::vector<std::int32_t> layers(model.kinds.size(), 0);
+    for (std::int64_t i = split[s].first; i < split[s].last; ++i) {
+      const catalog::LayerKind& kind = model.layer(i);
+      ++layers[static_cast<std::size_t>(&kind - model.kinds.data())];
+      if (!kind.feed_forward.is_moe()) continue;
+      stage.moe_layers.push_back(moe_layer++);
+      if (exchanges)
+        add_stretch(stage, std::exchange(layers, std::vector<std::int32_t>(layers.size(), 0)));
+    }
+    add_stretch(stage, layers);
+    const std::span<const GpuId> tp_group(groups[s].data(),
+                                          static_cast<std::size_t>(deployment_->layout.tp));
+    stage.all_reduce = operators::all_reduce(topology, tp_group);
+    stage.all_gather = operators::all_gather(topology, tp_group);
+    if (s + 1 < split.size()) {
+      stage.to_next = operators::point_to_point(topology, groups[s].front(), groups[s + 1].front());
+    }
+  }
+}
+
+void InstanceCost::add_stretch(Stage& stage, const std::vector<std::int32_t>& layers_of_kind) {
+  for (Stretch& known : stage.stretches) {
+    if (known.layers_of_kind == layers_of_kind) {
+      ++known.times;
+      return;
+    }
+  }
+  stage.stretches.push_back({layers_of_kind, 1});
+}
+
+std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks) {
+  std::int64_t tokens = 0;
+  for (const RankBatch& batch : ranks) tokens += batch.tokens();
+  if (experts_) spread_tokens(ranks);
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    StepTime& time = times_[s] = {};
+    time_kinds(ranks, stages_[s]);
+    add_stretches(ranks.size(), stages_[s], time);
+    if (experts_) add_experts(s, tokens, time);
+    add_ends(ranks, s, time);
+  }
+  return times_;
+}
+
+void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& stage) {
+  const std::size_t kinds = model_->kinds.size();
+  const bool reduces = deployment_->layout.tp > 1;
+  const bool exchanges = deployment_->layout.dp > 1;
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    const RankBatch& batch = ranks[r];
+    const Bytes activations = static_cast<double>(batch.tokens() * deployment_->model.hidden) *
+                              deployment_->precision.activation_element;
+    const Seconds all_reduce = reduces ? stage.all_reduce.time(activations) : Seconds{};
+    const Seconds all_gather = reduces ? stage.all_gather.time(activations) : Seconds{};
+    for (std::size_t k = 0; k < kinds; ++k) {
+      ModelCost::Kind& kind = model_->kinds[k];
+      KindTime& time = kind_times_[r * kinds + k] = {};
+      if (batch.tokens() == 0) continue;
+      const TokenTimes& fixed = kind.tokens.at(batch.tokens());
+      time.attention = fixed.attention;
+      time.feed_forward = fixed.feed_forward;
+      if (batch.decode_sequences > 0) {
+        time.attention += kind.attention
+                              .decode({.sequences = batch.decode_sequences,
+                                       .context_tokens = batch.decode_context[kind.law]})
+                              .time;
+      }
+      if (batch.prefill_tokens > 0) {
+        time.attention += kind.attention
+                              .prefill({.new_tokens = batch.prefill_tokens,
+                                        .context_tokens = batch.prefill_context[kind.law],
+                                        .pairs = batch.prefill_pairs[kind.law]})
+                              .time;
+      }
+      // After attention, and after the feed-forward; tokens that came back from experts on other
+      // attention ranks need only be gathered.
+      time.all_reduce = all_reduce + (kind.moe && exchanges ? all_gather : all_reduce);
+    }
+  }
+}
+
+void InstanceCost::spread_tokens(std::span<const RankBatch> ranks) {
+  std::fill(tokens_of_rank_.begin(), tokens_of_rank_.end(), 0);
+  if (ranks.size() == 1) {
+    tokens_of_rank_[0] = ranks[0].tokens();
+    return;
+  }
+  // The tp ranks that share an attention rank each send an even part of its tokens.
+  const auto tp = static_cast<std::size_t>(deployment_->layout.tp);
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    const auto tokens = static_cast<std::size_t>(ranks[r].tokens());
+    for (std::size_t t = 0; t < tp; ++t) {
+      tokens_of_rank_[r * tp + t] =
+          static_cast<std::int32_t>(tokens / tp + (t < tokens % tp ? 1 : 0));
+    }
+  }
+}
+
+void InstanceCost::add_stretches(std::size_t ranks, const Stage& stage, StepTime& time) const {
+  const std::size_t kinds = model_->kinds.size();
+  const double share = 1.0 / static_cast<double>(ranks);
+  for (const Stretch& stretch : stage.stretches) {
+    Seconds slowest;
+    Seconds attention;
+    Seconds feed_forward;
+    Seconds all_reduce;
+    for (std::size_t r = 0; r < ranks; ++r) {
+      Seconds own;
+      for (std::size_t k = 0; k < kinds; ++k) {
+        const double n = stretch.layers_of_kind[k];
+        const KindTime& t = kind_times_[r * kinds + k];
+        attention += n * t.attention;
+        feed_forward += n * t.feed_forward;
+        all_reduce += n * t.all_reduce;
+        own += n * t.sum();
+      }
+      slowest = std::max(slowest, own);
+    }
+    const double times = stretch.times;
+    time[StepPart::Attention] += times * share * attention;
+    time[StepPart::FeedForward] += times * share * feed_forward;
+    time[StepPart::AllReduce] += times * share * all_reduce;
+    time[StepPart::Waiting] += times * (slowest - share * (attention + feed_forward + all_reduce));
+    time.total += times * slowest;
+  }
+}
+
+void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, StepTime& time) {
+  if (tokens == 0) return;
+  for (const std::int64_t layer : stages_[stage_index].moe_layers) {
+    const ExpertLayerTime t = experts_->price(layer, stage_index, tokens_of_rank_);
+    time[StepPart::Dispatch] += t.dispatch;
+    time[StepPart::Experts] += t.mean;
+    time[StepPart::Waiting] += t.slowest - t.mean;
+    time[StepPart::Combine] += t.combine;
+    time.total += t.dispatch + t.slowest + t.combine;
+  }
+}
+
+void InstanceCost::add_ends(std::span<const RankBatch> ranks, std::size_t stage_index,
+                            StepTime& time) {
+  const bool last = stage_index + 1 == stages_.size();
+  Seconds slowest;
+  Seconds sum;
+  for (const RankBatch& batch : ranks) {
+    Seconds own;
+    if (stage_index == 0) own += model_->head.embedding(batch.tokens());
+    if (last) own += model_->head.head(batch.logit_rows);
+    slowest = std::max(slowest, own);
+    sum += own;
+  }
+  const Seconds mean = sum / static_cast<double>(ranks.size());
+  time[StepPart::Head] += mean;
+  time[StepPart::Waiting] += slowest - mean;
+  time.total += slowest;
+  if (stage_index == 0) {
+    time[StepPart::Overhead] += deployment_->engine.iteration_overhead;
+    time.total += deployment_->engine.iteration_overhead;
+  }
+}
+
+Seconds InstanceCost::send(std::size_t stage, std::int64_t tokens) const {
+  return stages_[stage].to_next.time(static_cast<double>(tokens * deployment_->model.hidden) *
+                                     deployment_->precision.activation_element);
+}
+
+}  // namespace moesim::serving

@@ -1,0 +1,103 @@
+// Time of one iteration of one instance, stage by stage, from what its ranks have batched.
+//
+// Between two exchanges of tokens every rank works alone; at an exchange all wait for the slowest.
+// So a stage takes the sum over its stretches of the slowest rank's time, plus its MoE layers.
+// Without attention data parallelism there is one rank and nothing to wait for.
+// Formula and worked example: docs/models/iteration.md.
+// Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "operators/attention.h"
+#include "operators/collectives.h"
+#include "serving/context_law.h"
+#include "serving/deployment.h"
+#include "serving/expert_cost.h"
+#include "serving/step_time.h"
+#include "serving/token_cost.h"
+#include "topology/topology.h"
+
+namespace moesim::serving {
+
+/// Prices of one model on one kind of GPU, shared by all instances of a run.
+class ModelCost {
+ public:
+  explicit ModelCost(const Deployment& deployment);
+  [[nodiscard]] std::span<const ContextLaw> laws() const { return laws_; }
+
+  struct Kind {
+    LayerTokenCost tokens;
+    operators::AttentionTimer attention;
+    std::size_t law;
+    bool moe;
+  };
+  std::vector<Kind> kinds;
+  HeadCost head;
+
+ private:
+  std::vector<ContextLaw> laws_;
+};
+
+/// GPUs of the expert group (all tp * dp GPUs) of each stage of instance `replica`.
+[[nodiscard]] std::vector<std::vector<GpuId>> stage_groups(const plan::Layout& layout,
+                                                           std::int64_t replica);
+
+class InstanceCost {
+ public:
+  InstanceCost(const Deployment& deployment, ModelCost& model, const topology::Topology& topology,
+               const ExpertPlan* experts, std::int64_t replica, std::uint64_t seed);
+
+  /// One entry per stage; valid until the next call. `ranks`: batch of each attention-DP rank.
+  [[nodiscard]] std::span<const StepTime> price(std::span<const RankBatch> ranks);
+  /// Time to hand the activations of `tokens` tokens to the next stage.
+  [[nodiscard]] Seconds send(std::size_t stage, std::int64_t tokens) const;
+  [[nodiscard]] const ExpertStatistics* expert_statistics() const {
+    return experts_ ? &experts_->statistics() : nullptr;
+  }
+
+ private:
+  /// Layers a rank runs between two exchanges, counted by kind, and how often such a stretch
+  /// stands.
+  struct Stretch {
+    std::vector<std::int32_t> layers_of_kind;
+    std::int32_t times = 0;
+  };
+  struct Stage {
+    std::vector<Stretch> stretches;
+    std::vector<std::int64_t> moe_layers;
+    operators::CollectiveCost all_reduce;  ///< Of the tp ranks that hold one token.
+    operators::CollectiveCost all_gather;
+    operators::CollectiveCost to_next;
+  };
+  /// One layer kind on one rank.
+  struct KindTime {
+    Seconds attention;
+    Seconds feed_forward;
+    Seconds all_reduce;
+    [[nodiscard]] Seconds sum() const { return attention + feed_forward + all_reduce; }
+  };
+
+  void lay_out_stages(const topology::Topology& topology,
+                      const std::vector<std::vector<GpuId>>& groups);
+  void add_stretch(Stage& stage, const std::vector<std::int32_t>& layers_of_kind);
+  void time_kinds(std::span<const RankBatch> ranks, const Stage& stage);
+  void spread_tokens(std::span<const RankBatch> ranks);
+  void add_stretches(std::size_t ranks, const Stage& stage, StepTime& time) const;
+  void add_experts(std::size_t stage_index, std::int64_t tokens, StepTime& time);
+  void add_ends(std::span<const RankBatch> ranks, std::size_t stage_index, StepTime& time);
+
+  const Deployment* deployment_;
+  ModelCost* model_;
+  std::vector<Stage> stages_;
+  std::optional<ExpertCost> experts_;
+  std::vector<KindTime> kind_times_;          ///< [rank * kinds]
+  std::vector<std::int32_t> tokens_of_rank_;  ///< Of the expert group.
+  std::vector<StepTime> times_;
+};
+
+}  // namespace moesim::serving

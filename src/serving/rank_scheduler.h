@@ -1,0 +1,116 @@
+// Continuous batching on one attention-DP rank: queue, KV blocks, chunked prefill, preemption.
+//
+// Follows the engines' usual policy: decoding sequences come first, then prompts already begun,
+// then new ones in order of arrival, up to max_num_batched_tokens tokens and max_num_seqs
+// sequences. A block is taken when its first token is computed. When blocks run out, the sequence
+// admitted last is preempted: its blocks are freed and it returns to the head of the queue to be
+// recomputed. Without chunked prefill an iteration holds whole prompts or decoding sequences,
+// prompts first. With pipeline stages each rank has one lane (micro-batch) per stage; they share
+// queue and blocks. Omits: prefix cache, swapping to host memory, priorities. See
+// docs/models/serving.md. Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "serving/context_law.h"
+#include "serving/decode_set.h"
+#include "serving/deployment.h"
+#include "serving/sequence.h"
+
+namespace moesim::serving {
+
+/// What the end of an iteration brings about; the owner records it.
+class StepListener {
+ public:
+  virtual ~StepListener() = default;
+  /// `count` gaps between tokens of one request, each of this length.
+  virtual void gaps(SimTime length, std::int64_t count) = 0;
+  virtual void first_token(const Sequence& sequence, SimTime now) = 0;
+  /// The sequence is given back to the pool after this call.
+  virtual void finished(const Sequence& sequence, SimTime now) = 0;
+};
+
+class RankScheduler {
+ public:
+  RankScheduler(const SchedulerSettings& settings, std::int64_t kv_blocks, std::int64_t lanes,
+                std::span<const ContextLaw> laws, SequencePool& pool);
+
+  void enqueue(SequenceIndex index);
+  /// True if an iteration of the lane could have something to run.
+  [[nodiscard]] bool has_work(std::size_t lane) const {
+    return lanes_[lane].running > 0 || waiting_count_ > 0;
+  }
+  /// Decides the lane's next iteration. An empty batch: nothing can run now.
+  [[nodiscard]] RankBatch plan(std::size_t lane, SimTime now);
+  /// The planned iteration has ended.
+  void finish(std::size_t lane, SimTime now, StepListener& listener);
+
+  /// Requests here, waiting or running: the router's measure of load.
+  [[nodiscard]] std::int64_t requests() const { return requests_; }
+  [[nodiscard]] std::int64_t blocks_free() const { return free_blocks_; }
+  [[nodiscard]] std::int64_t blocks_total() const { return total_blocks_; }
+  [[nodiscard]] std::int64_t peak_blocks() const { return peak_blocks_; }
+  [[nodiscard]] std::int64_t preemptions() const { return preemptions_; }
+  /// Blocks a request of this length holds at its end.
+  [[nodiscard]] std::int64_t blocks_for(std::int64_t tokens) const {
+    return (tokens + settings_.block_size - 1) / settings_.block_size;
+  }
+
+ private:
+  struct Chunk {
+    SequenceIndex index;
+    std::int32_t tokens;
+  };
+  struct Lane {
+    Lane(std::int64_t block_size, std::span<const ContextLaw> laws) : decode(block_size, laws) {}
+    DecodeSet decode;
+    std::vector<SequenceIndex> prefilling;  ///< Begun, in order of admission.
+    std::vector<Chunk> chunks;              ///< Of the iteration in flight.
+    std::vector<SequenceIndex> fresh;       ///< Joined since the last decode step.
+    SequenceIndex oldest = kNoSequence;
+    SequenceIndex youngest = kNoSequence;
+    std::int32_t running = 0;
+    std::int32_t decoding_in_flight = 0;  ///< Of the iteration in flight.
+    SimTime last_decode_end;
+  };
+
+  RankBatch plan_mixed(Lane& lane, SimTime now);
+  RankBatch plan_separate(Lane& lane, SimTime now);
+  void make_room_for_decode(Lane& lane);
+  void continue_prompts(Lane& lane, std::int64_t& budget, RankBatch& batch);
+  void admit(Lane& lane, std::int64_t& budget, RankBatch& batch, SimTime now, bool whole_prompts);
+  void start_decode(Lane& lane, RankBatch& batch);
+  void add_chunk(Lane& lane, SequenceIndex index, std::int32_t tokens, RankBatch& batch);
+  void preempt_youngest(Lane& lane);
+  void finish_decode(Lane& lane, SimTime now, StepListener& listener);
+  void finish_prompts(Lane& lane, SimTime now, StepListener& listener);
+  void retire(Lane& lane, SequenceIndex index, SimTime now, StepListener& listener);
+  void unlink(Lane& lane, SequenceIndex index);
+  void take_blocks(std::int64_t n);
+  void note_head_blocked(SimTime now, bool blocked);
+
+  [[nodiscard]] SequenceIndex waiting_head() const { return waiting_head_; }
+  void push_waiting_front(SequenceIndex index);
+  void pop_waiting();
+
+  SchedulerSettings settings_;
+  std::vector<ContextLaw> laws_;
+  SequencePool* pool_;
+  std::vector<Lane> lanes_;
+  std::int64_t seats_per_lane_;
+  // The queue is a list through Sequence::younger: first = head.
+  SequenceIndex waiting_head_ = kNoSequence;
+  SequenceIndex waiting_tail_ = kNoSequence;
+  std::int64_t waiting_count_ = 0;
+  std::int64_t total_blocks_;
+  std::int64_t free_blocks_;
+  std::int64_t peak_blocks_ = 0;
+  std::int64_t requests_ = 0;
+  std::int64_t preemptions_ = 0;
+  SequenceIndex blocked_head_ = kNoSequence;  ///< Head of the queue that waits for blocks.
+  SimTime blocked_since_;
+};
+
+}  // namespace moesim::serving

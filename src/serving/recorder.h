@@ -1,0 +1,53 @@
+// Collects what happens during a run and sums it up at the end.
+//
+// Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "serving/deployment.h"
+#include "serving/rank_scheduler.h"
+#include "serving/run_result.h"
+
+namespace moesim::serving {
+
+class Recorder final : public StepListener {
+ public:
+  Recorder(const SloLimits& slo, const RunSettings& run) : slo_(slo), run_(run) {}
+
+  void at(SimTime now) { now_ = now; }
+  void arrived() { ++arrived_; }
+  void rejected() { ++rejected_; }
+  void gaps(SimTime length, std::int64_t count) override;
+  void first_token(const Sequence& sequence, SimTime now) override;
+  void finished(const Sequence& sequence, SimTime now) override;
+
+  [[nodiscard]] std::int64_t completed() const {
+    return static_cast<std::int64_t>(records_.size());
+  }
+  [[nodiscard]] std::int64_t tokens_emitted() const { return tokens_emitted_; }
+  /// Leaves the recorder empty. `end`: when the last request finished.
+  [[nodiscard]] Summary summarise(std::int64_t gpus, SimTime end);
+  [[nodiscard]] std::vector<RequestRecord> take_records() { return std::move(records_); }
+  [[nodiscard]] double mean_kv_wait_ms() const;
+
+ private:
+  [[nodiscard]] bool counts() const { return now_ >= run_.warm_up && now_ <= run_.duration; }
+  [[nodiscard]] bool meets_slo(const RequestRecord& record) const;
+  void merge_gaps();
+
+  SloLimits slo_;
+  RunSettings run_;
+  SimTime now_;
+  std::int64_t arrived_ = 0;
+  std::int64_t rejected_ = 0;
+  std::int64_t tokens_emitted_ = 0;
+  std::int64_t output_tokens_ = 0;  ///< Inside the measuring window.
+  std::int64_t input_tokens_ = 0;
+  std::vector<RequestRecord> records_;
+  std::vector<std::pair<SimTime, std::int64_t>> gaps_;  ///< (length, count)
+};
+
+}  // namespace moesim::serving

@@ -1,0 +1,103 @@
+// What a run has measured, before anything is rounded or printed.
+//
+// Layer: serving.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/sim_time.h"
+#include "core/units.h"
+#include "plan/memory.h"
+#include "serving/step_time.h"
+
+namespace moesim::serving {
+
+/// One served request.
+struct RequestRecord {
+  std::int64_t number = 0;
+  SimTime arrival;
+  SimTime first_token;
+  SimTime finish;
+  SimTime kv_wait;
+  std::int32_t input_tokens = 0;
+  std::int32_t output_tokens = 0;
+  std::int32_t preemptions = 0;
+  [[nodiscard]] SimTime ttft() const { return first_token - arrival; }
+  [[nodiscard]] SimTime end_to_end() const { return finish - arrival; }
+  /// (last - first) / (n - 1); zero for a single token.
+  [[nodiscard]] SimTime tpot() const {
+    if (output_tokens <= 1) return SimTime{};
+    return SimTime::from_picoseconds((finish - first_token).picoseconds() / (output_tokens - 1));
+  }
+};
+
+/// Mean and nearest-rank percentiles; all zero if there was nothing to count.
+struct Distribution {
+  double mean_ms = 0, p50_ms = 0, p90_ms = 0, p95_ms = 0, p99_ms = 0;
+};
+
+struct Summary {
+  std::int64_t requests_arrived = 0;
+  std::int64_t requests_completed = 0;
+  std::int64_t requests_rejected =
+      0;  ///< Longer than the KV cache of a rank or the model's context.
+  std::int64_t requests_measured = 0;  ///< Completed ones that arrived after the warm-up.
+  Seconds measured;                    ///< Length of the measuring window.
+  double requests_per_s = 0;
+  double output_tokens_per_s = 0;
+  double input_tokens_per_s = 0;
+  double total_tokens_per_s = 0;
+  double tokens_per_s_per_gpu = 0;   ///< Output tokens.
+  double tokens_per_s_per_user = 0;  ///< 1 / mean TPOT.
+  double goodput_requests_per_s = 0;
+  double slo_attainment = 1;  ///< Share of measured requests that met every limit.
+  Distribution ttft, tpot, itl, end_to_end;
+};
+
+/// Shares of the time of the instances, summing to 1; step parts, then what is not computing.
+struct TimeBreakdown {
+  std::array<double, kStepParts> parts{};
+  double pipeline_bubble = 0;
+  double idle = 0;
+  double mean_iteration_ms = 0;
+  double kv_wait_ms =
+      0;  ///< Per request: mean time at the head of the queue for want of KV blocks.
+  std::int64_t iterations = 0;
+};
+
+struct ExpertSummary {
+  bool present = false;
+  double balancedness = 1;       ///< Mean over MoE layers of (mean / max rank load).
+  std::int64_t worst_layer = 0;  ///< MoE layer, counted from 0, with the least balancedness.
+  double worst_balancedness = 1;
+  double internode_bytes_per_token = 0;  ///< Dispatch and combine, per token, all layers.
+  std::int64_t token_layers = 0;
+  std::string placement;
+};
+
+struct KvSummary {
+  std::int64_t blocks_per_rank = 0;
+  std::int64_t peak_blocks = 0;  ///< On the fullest rank.
+  std::int64_t preemptions = 0;
+};
+
+struct RunResult {
+  Summary summary;
+  TimeBreakdown time;
+  ExpertSummary experts;
+  KvSummary kv;
+  plan::MemoryReport memory;
+  std::int64_t gpus = 0;
+  double prefill_share = 0;             ///< Of the tokens computed, those of prompts.
+  SimTime end;                          ///< When the last request finished.
+  std::vector<RequestRecord> requests;  ///< In order of completion.
+  std::vector<std::string> notes;
+  std::uint64_t fingerprint = 0;
+  std::int64_t events = 0;
+};
+
+}  // namespace moesim::serving

@@ -1,0 +1,67 @@
+// A request while it is being served, and the pool that holds all of them.
+//
+// Sequences live in one flat array and are named by index; freed places are reused, so that the
+// memory of a run is that of its peak, not of its length.
+// Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/sim_time.h"
+
+namespace moesim::serving {
+
+using SequenceIndex = std::int32_t;
+inline constexpr SequenceIndex kNoSequence = -1;
+
+struct Sequence {
+  std::int64_t request = 0;  ///< Number of the request, in order of arrival.
+  std::int32_t input_tokens = 0;
+  std::int32_t output_tokens = 0;
+  std::int32_t prefill_target =
+      0;  ///< Tokens to compute before the next token comes out: the prompt,
+          ///< and after a preemption also what had been generated.
+  std::int32_t prefilled = 0;
+  std::int32_t generated = 0;  ///< Output tokens so far; while decoding, those before joining.
+  std::int32_t preemptions = 0;
+  std::int32_t blocks = 0;  ///< KV blocks held while prefilling.
+  std::int64_t context_base =
+      0;  ///< While decoding: context = context_base + decode steps of the lane.
+  std::int64_t join_step = 0;
+  SimTime arrival;
+  SimTime first_token;
+  SimTime last_token;
+  SimTime kv_wait;  ///< Time spent at the head of the queue for want of KV blocks.
+  SequenceIndex older = kNoSequence;  ///< Neighbours in the lane's order of admission.
+  SequenceIndex younger = kNoSequence;
+  bool decoding = false;
+};
+
+class SequencePool {
+ public:
+  [[nodiscard]] SequenceIndex take() {
+    if (free_.empty()) {
+      sequences_.emplace_back();
+      return static_cast<SequenceIndex>(sequences_.size()) - 1;
+    }
+    const SequenceIndex index = free_.back();
+    free_.pop_back();
+    (*this)[index] = Sequence{};
+    return index;
+  }
+  void give_back(SequenceIndex index) { free_.push_back(index); }
+  [[nodiscard]] Sequence& operator[](SequenceIndex i) {
+    return sequences_[static_cast<std::size_t>(i)];
+  }
+  [[nodiscard]] const Sequence& operator[](SequenceIndex i) const {
+    return sequences_[static_cast<std::size_t>(i)];
+  }
+  [[nodiscard]] std::size_t in_use() const { return sequences_.size() - free_.size(); }
+
+ private:
+  std::vector<Sequence> sequences_;
+  std::vector<SequenceIndex> free_;
+};
+
+}  // namespace moesim::serving

@@ -1,0 +1,142 @@
+#include "serving/token_cost.h"
+
+#include <algorithm>
+
+#include "operators/gemm.h"
+#include "operators/memory_pass.h"
+
+namespace moesim::serving {
+namespace {
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+LayerTokenCost::LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind)
+    : deployment_(&deployment) {
+  list_attention(kind.attention);
+  list_feed_forward(kind.feed_forward);
+}
+
+void LayerTokenCost::list_attention(const catalog::Attention& a) {
+  const std::int64_t hidden = deployment_->model.hidden;
+  const std::int64_t tp = deployment_->layout.tp;
+  const catalog::WeightFormat* format = &deployment_->precision.attention;
+  auto gemm = [&](std::int64_t n, std::int64_t k) { attention_gemms_.push_back({n, k, format}); };
+  const std::int64_t heads = ceil_div(a.heads, tp);
+  std::int64_t rotated = 0;  // elements that the rotary embedding and the cache write touch
+  switch (a.kind) {
+    case catalog::AttentionKind::Gqa: {
+      const std::int64_t kv_heads = std::max<std::int64_t>(1, a.kv_heads / tp);
+      gemm(heads * a.head_dim + kv_heads * (a.head_dim + a.v_head_dim), hidden);
+      gemm(hidden, heads * a.v_head_dim);
+      rotated = heads * a.head_dim + 2 * kv_heads * a.head_dim;
+      break;
+    }
+    case catalog::AttentionKind::Mla:
+      if (a.q_lora_rank > 0) {
+        gemm(a.q_lora_rank + a.kv_lora_rank + a.qk_rope_dim, hidden);
+        gemm(heads * a.head_dim, a.q_lora_rank);
+      } else {
+        gemm(heads * a.head_dim + a.kv_lora_rank + a.qk_rope_dim, hidden);
+      }
+      gemm(heads * (a.qk_nope_dim + a.v_head_dim), a.kv_lora_rank);
+      gemm(hidden, heads * a.v_head_dim);
+      rotated = heads * a.qk_rope_dim + 2 * (a.kv_lora_rank + a.qk_rope_dim);
+      break;
+    case catalog::AttentionKind::Linear:
+      // The mixer's projections together: as many weights, hence as many flops per token.
+      gemm(std::max<std::int64_t>(1, ceil_div(a.parameters_linear_mixer / hidden, tp)), hidden);
+      break;
+    case catalog::AttentionKind::Cross:
+      gemm(heads * a.head_dim, hidden);
+      gemm(hidden, heads * a.v_head_dim);
+      break;
+  }
+  // Norm with residual: two reads and two writes of the hidden state.
+  attention_pass_elements_ = static_cast<double>(4 * hidden + 2 * rotated);
+  attention_kernels_ = 2;
+}
+
+void LayerTokenCost::list_feed_forward(const catalog::FeedForward& block) {
+  const std::int64_t hidden = deployment_->model.hidden;
+  const std::int64_t tp = deployment_->layout.tp;
+  const std::int64_t up = block.matrices - 1;  // gate and up run as one GEMM
+  auto gated = [&](std::int64_t width, const catalog::WeightFormat& format) {
+    feed_forward_gemms_.push_back({up * width, hidden, &format});
+    feed_forward_gemms_.push_back({hidden, width, &format});
+    feed_forward_pass_elements_ += static_cast<double>((up + 1) * width);
+    ++feed_forward_kernels_;
+  };
+  feed_forward_pass_elements_ = static_cast<double>(4 * hidden);
+  feed_forward_kernels_ = 1;
+  if (block.dense_intermediate > 0) {
+    gated(ceil_div(block.dense_intermediate, tp), deployment_->precision.dense_ffn);
+  }
+  if (!block.is_moe()) return;
+  feed_forward_gemms_.push_back({block.routed_experts, hidden, &deployment_->precision.router});
+  feed_forward_pass_elements_ += static_cast<double>(2 * block.routed_experts);  // top-k
+  ++feed_forward_kernels_;
+  if (block.shared_experts > 0) {
+    gated(ceil_div(block.shared_experts * block.shared_intermediate, tp),
+          deployment_->precision.shared_experts);
+  }
+}
+
+Seconds LayerTokenCost::run(const std::vector<Gemm>& gemms, std::int64_t tokens) const {
+  Seconds sum;
+  for (const Gemm& g : gemms) {
+    sum += operators::gemm_time({.m = tokens, .n = g.n, .k = g.k}, *g.format,
+                                deployment_->precision.activation_element, deployment_->cluster.gpu,
+                                deployment_->efficiency.gemm)
+               .time;
+  }
+  return sum;
+}
+
+const TokenTimes& LayerTokenCost::compute(std::int64_t tokens) {
+  const auto i = static_cast<std::size_t>(tokens);
+  if (i >= known_.size()) known_.resize(i + 1);
+  if (tokens == 0) return known_[0];
+  auto pass = [&](double elements, int kernels) {
+    const Bytes bytes =
+        elements * static_cast<double>(tokens) * deployment_->precision.activation_element;
+    return operators::memory_pass_time(bytes, kernels, deployment_->cluster.gpu,
+                                       deployment_->efficiency.memory_pass)
+        .time;
+  };
+  known_[i] = {.attention = run(attention_gemms_, tokens) +
+                            pass(attention_pass_elements_, attention_kernels_),
+               .feed_forward = run(feed_forward_gemms_, tokens) +
+                               pass(feed_forward_pass_elements_, feed_forward_kernels_)};
+  return known_[i];
+}
+
+Seconds HeadCost::embedding(std::int64_t tokens) const {
+  if (tokens == 0) return Seconds{};
+  const Bytes bytes = 2.0 * static_cast<double>(tokens * deployment_->model.hidden) *
+                      deployment_->precision.activation_element;
+  return operators::memory_pass_time(bytes, 1, deployment_->cluster.gpu,
+                                     deployment_->efficiency.memory_pass)
+      .time;
+}
+
+Seconds HeadCost::head(std::int64_t rows) {
+  const auto i = static_cast<std::size_t>(rows);
+  if (i >= known_.size()) known_.resize(i + 1);
+  if (rows == 0 || known_[i] > Seconds{}) return known_[i];
+  const Deployment& d = *deployment_;
+  const std::int64_t vocabulary = ceil_div(d.model.vocabulary, d.layout.tp);
+  const Bytes element = d.precision.activation_element;
+  // Final norm, then sampling: the logits are written in fp32 and read once more.
+  const Bytes passes =
+      static_cast<double>(rows) * (static_cast<double>(4 * d.model.hidden) * element +
+                                   static_cast<double>(vocabulary) * 8.0 * kByte);
+  known_[i] = operators::gemm_time({.m = rows, .n = vocabulary, .k = d.model.hidden},
+                                   d.precision.head, element, d.cluster.gpu, d.efficiency.lm_head)
+                  .time +
+              operators::memory_pass_time(passes, 2, d.cluster.gpu, d.efficiency.memory_pass).time;
+  return known_[i];
+}
+
+}  // namespace moesim::serving

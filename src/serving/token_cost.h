@@ -1,0 +1,65 @@
+// Time of everything in one layer that depends only on the number of tokens: projections, norms,
+// dense or shared feed-forward, router. Attention cores and routed experts are priced elsewhere.
+//
+// The GEMMs of a layer and their sizes: docs/models/layer.md.
+// Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/units.h"
+#include "serving/deployment.h"
+
+namespace moesim::serving {
+
+/// Parts of one layer on one rank.
+struct TokenTimes {
+  Seconds attention;     ///< Norm, projections in and out, rotary embedding, cache write.
+  Seconds feed_forward;  ///< Norm, dense block; or router and shared experts.
+};
+
+/// One layer kind on one rank; remembers each token count it has been asked for.
+class LayerTokenCost {
+ public:
+  LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind);
+  [[nodiscard]] const TokenTimes& at(std::int64_t tokens) {
+    const auto i = static_cast<std::size_t>(tokens);
+    if (i < known_.size() && known_[i].attention > Seconds{}) return known_[i];
+    return compute(tokens);
+  }
+
+ private:
+  struct Gemm {
+    std::int64_t n;
+    std::int64_t k;
+    const catalog::WeightFormat* format;
+  };
+  const TokenTimes& compute(std::int64_t tokens);
+  [[nodiscard]] Seconds run(const std::vector<Gemm>& gemms, std::int64_t tokens) const;
+  void list_attention(const catalog::Attention& attention);
+  void list_feed_forward(const catalog::FeedForward& block);
+
+  const Deployment* deployment_;
+  std::vector<Gemm> attention_gemms_;
+  std::vector<Gemm> feed_forward_gemms_;
+  double attention_pass_elements_ = 0;  ///< Activation elements moved per token by small kernels.
+  double feed_forward_pass_elements_ = 0;
+  int attention_kernels_ = 0;
+  int feed_forward_kernels_ = 0;
+  std::vector<TokenTimes> known_;
+};
+
+/// Embedding, final norm, head and sampling on one rank.
+class HeadCost {
+ public:
+  explicit HeadCost(const Deployment& deployment) : deployment_(&deployment) {}
+  [[nodiscard]] Seconds embedding(std::int64_t tokens) const;
+  [[nodiscard]] Seconds head(std::int64_t rows);
+
+ private:
+  const Deployment* deployment_;
+  std::vector<Seconds> known_;
+};
+
+}  // namespace moesim::serving

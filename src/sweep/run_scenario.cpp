@@ -1,0 +1,144 @@
+#include "sweep/run_scenario.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "catalog/parameters.h"
+#include "core/math.h"
+#include "topology/topology.h"
+#include "workload/generator.h"
+#include "workload/request_source.h"
+
+namespace moesim::sweep {
+namespace {
+
+std::unique_ptr<workload::RequestSource> make_source(const scenario::Scenario& s) {
+  const scenario::WorkloadSettings& w = s.workload;
+  if (w.trace) return workload::make_trace_source(*w.trace);
+  workload::GenerateOptions options{.seed = s.run.seed, .rate_scale = w.rate_scale};
+  return workload::make_generated_source(*w.model, options);
+}
+
+void refuse_what_is_not_modelled(const scenario::Scenario& s) {
+  std::vector<Diagnostic> found;
+  for (const serving::DeploymentProblem& p : serving::check_deployment(s.deployment)) {
+    found.push_back({.file = s.name, .field = p.field, .message = p.message, .hint = p.hint});
+  }
+  if (!found.empty()) throw InputError(std::move(found));
+}
+
+/// Expected distinct experts of `experts` that `tokens` tokens touch with top-k, uniform routing.
+double experts_touched(double experts, double top_k, double tokens) {
+  return experts * (1.0 - math::pow(1.0 - top_k / experts, tokens));
+}
+
+/// Attention flops of one token that looks back at `context` tokens: scores and values.
+double attention_flops(const catalog::Attention& a, double context) {
+  const double reach = a.window > 0 ? std::min(context, static_cast<double>(a.window)) : context;
+  if (a.kind == catalog::AttentionKind::Mla) {
+    return 2.0 * static_cast<double>(a.heads) * reach *
+           static_cast<double>(2 * a.kv_lora_rank + a.qk_rope_dim);
+  }
+  if (a.kind != catalog::AttentionKind::Gqa) return 0.0;
+  return 2.0 * static_cast<double>(a.heads) * reach *
+         static_cast<double>(a.head_dim + a.v_head_dim);
+}
+
+double mean_context(const serving::RunResult& run) {
+  double tokens = 0;
+  for (const serving::RequestRecord& r : run.requests) {
+    tokens += static_cast<double>(r.input_tokens) + 0.5 * static_cast<double>(r.output_tokens);
+  }
+  return run.requests.empty() ? 0.0 : tokens / static_cast<double>(run.requests.size());
+}
+
+double mean_batch(const serving::RunResult& run) {
+  double tokens = 0;
+  for (const serving::RequestRecord& r : run.requests) {
+    tokens += static_cast<double>(r.input_tokens) + static_cast<double>(r.output_tokens) - 1.0;
+  }
+  return run.time.iterations > 0 ? tokens / static_cast<double>(run.time.iterations) : 0.0;
+}
+
+/// Weights of the whole model that an iteration of `tokens` tokens reads.
+Bytes weights_read(const serving::Deployment& d, double tokens) {
+  const catalog::ModelParameters all = catalog::count_parameters(d.model);
+  const auto bytes = [](std::int64_t n, const catalog::WeightFormat& f) {
+    return static_cast<double>(n) * f.bytes_per_weight();
+  };
+  Bytes sum = bytes(all.attention, d.precision.attention) +
+              bytes(all.dense_ffn, d.precision.dense_ffn) +
+              bytes(all.shared_experts, d.precision.shared_experts) +
+              bytes(all.router, d.precision.router) + bytes(all.head, d.precision.head);
+  for (const catalog::LayerRun& r : d.model.runs) {
+    const catalog::LayerKind& kind = d.model.kinds[static_cast<std::size_t>(r.kind)];
+    const catalog::FeedForward& block = kind.feed_forward;
+    if (!block.is_moe()) continue;
+    const double touched = experts_touched(static_cast<double>(block.routed_experts),
+                                           static_cast<double>(block.top_k), tokens);
+    const auto each = catalog::layer_parameters(d.model, kind).routed_expert;
+    sum += static_cast<double>(r.count) * touched * bytes(each, d.precision.routed_experts);
+  }
+  return sum;
+}
+
+DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& result) {
+  const serving::Deployment& d = s.deployment;
+  const catalog::ModelParameters parameters = catalog::count_parameters(d.model);
+  DeploymentFacts f{.model = d.model.name,
+                    .precision = d.precision.name,
+                    .gpu = d.cluster.gpu.name,
+                    .layout = plan::to_string(d.layout),
+                    .engine = d.engine.name,
+                    .workload = s.workload.description};
+  f.total_parameters = static_cast<double>(parameters.total());
+  f.active_parameters = static_cast<double>(parameters.active);
+  f.gpus = d.layout.gpus();
+  f.nodes = d.cluster.nodes;
+  const double context = mean_context(result.run);
+  f.flops_per_token = 2.0 * f.active_parameters;
+  for (const catalog::LayerRun& r : d.model.runs) {
+    f.flops_per_token +=
+        static_cast<double>(r.count) *
+        attention_flops(d.model.kinds[static_cast<std::size_t>(r.kind)].attention, context);
+  }
+  f.mean_batch_tokens = mean_batch(result.run);
+  if (f.mean_batch_tokens > 0) {
+    f.bytes_per_token_at_batch =
+        weights_read(d, f.mean_batch_tokens) / kByte / f.mean_batch_tokens +
+        result.memory.kv_bytes_per_token.base() * context;
+  }
+  return f;
+}
+
+}  // namespace
+
+ScenarioResult run_scenario(const scenario::Scenario& s,
+                            const serving::ProgressCallback& progress) {
+  refuse_what_is_not_modelled(s);
+  const serving::Deployment& d = s.deployment;
+  ScenarioResult result;
+  result.name = s.name;
+  result.description = s.description;
+  result.pricing = s.pricing;
+  result.scenario_text = s.resolved_text;
+  result.notes = s.notes;
+  result.memory = plan::plan_memory(d.model, d.precision, d.cluster.gpu, d.layout, d.memory);
+  result.fits = result.memory.verdict != plan::Verdict::No;
+  if (result.fits) {
+    const topology::Topology topology(d.cluster);
+    const auto source = make_source(s);
+    result.run = serving::simulate(d, topology, result.memory,
+                                   {.source = source.get(), .concurrency = s.workload.concurrency},
+                                   s.slo, s.run, progress);
+    result.notes.insert(result.notes.end(), result.run.notes.begin(), result.run.notes.end());
+    const serving::Summary& sum = result.run.summary;
+    result.bill =
+        cost::bill(s.pricing, static_cast<double>(result.run.gpus), sum.input_tokens_per_s,
+                   sum.output_tokens_per_s, result.run.prefill_share);
+  }
+  result.facts = facts_of(s, result);
+  return result;
+}
+
+}  // namespace moesim::sweep

@@ -1,0 +1,46 @@
+// Runs one checked scenario: memory first, then the simulation, then the bill.
+//
+// Layer: sweep.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cost/pricing.h"
+#include "plan/memory.h"
+#include "scenario/scenario.h"
+#include "serving/run_result.h"
+#include "serving/simulation.h"
+
+namespace moesim::sweep {
+
+/// Figures of the deployment that need no simulation, and two that follow from the mean batch.
+struct DeploymentFacts {
+  std::string model, precision, gpu, layout, engine, workload;
+  double total_parameters = 0;
+  double active_parameters = 0;
+  std::int64_t gpus = 0;
+  std::int64_t nodes = 0;
+  double flops_per_token = 0;           ///< 2 * active parameters + attention at the mean context.
+  double bytes_per_token_at_batch = 0;  ///< Weights and cache an instance reads per output token.
+  double mean_batch_tokens = 0;         ///< Of an iteration, all ranks of an instance.
+};
+
+struct ScenarioResult {
+  std::string name;
+  std::string description;
+  bool fits = true;  ///< False: only `memory`, `facts` and `notes` are filled.
+  DeploymentFacts facts;
+  plan::MemoryReport memory;
+  serving::RunResult run;
+  cost::Pricing pricing;
+  cost::Bill bill;
+  std::string scenario_text;  ///< Resolved scenario, text format.
+  std::vector<std::string> notes;
+};
+
+/// Throws InputError if the deployment asks for what is not modelled.
+[[nodiscard]] ScenarioResult run_scenario(const scenario::Scenario& scenario,
+                                          const serving::ProgressCallback& progress = {});
+
+}  // namespace moesim::sweep
