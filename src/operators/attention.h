@@ -1,7 +1,11 @@
 // Attention over new tokens (prefill) and over the cache (decode), on one TP rank of one layer.
 //
 // Covers GQA/MHA, MLA (decode in absorbed form: every rank reads the latent), windows (sliding and
-// chunked), sparse selection and constant-state layers. Formula: docs/models/attention.md.
+// chunked), sparse selection with its indexer, compressed caches and constant-state layers.
+// Model:   operator_time.h with the flops and bytes of docs/models/attention.md; scores and values
+//          are computed in bf16, indexer scores in fp8.
+// Omits:   softmax arithmetic, split-KV combination traffic, tile quantisation; image tokens of
+//          cross-attention.
 // Layer: operators.
 #pragma once
 
@@ -14,8 +18,8 @@
 
 namespace moesim::operators {
 
-/// Decode step of `sequences` sequences whose contexts (capped at the layer's window where there
-/// is one) sum to `context_tokens`. One query token per sequence.
+/// Decode step of `sequences` sequences whose contexts, each through effective_context(), sum to
+/// `context_tokens`. One query token per sequence.
 struct DecodeBatch {
   std::int64_t sequences = 0;
   std::int64_t context_tokens = 0;
@@ -35,30 +39,54 @@ struct PrefillBatch {
 [[nodiscard]] double causal_pairs(std::int64_t n, std::int64_t past, std::int64_t window,
                                   bool chunked);
 
-/// Attention core of one layer on one rank; projections are GEMMs and not included.
+/// Attention core of one layer on one rank; projections (with the absorbing multiplications of MLA
+/// and the expansion of the latent in prefill) are GEMMs and not included.
 /// Built once per layer kind; both calls are O(1) and pure, monotone in every field of the batch.
+/// A layer that mixes nothing (Linear without state) takes no time.
 class AttentionTimer {
  public:
   AttentionTimer(const catalog::Attention& attention, std::int64_t tp, Bytes kv_element,
                  const catalog::Gpu& gpu, const Efficiency& prefill, const Efficiency& decode);
   [[nodiscard]] OperatorTime decode(const DecodeBatch& batch) const;
   [[nodiscard]] OperatorTime prefill(const PrefillBatch& batch) const;
-  /// Tokens of context that count for one sequence in this layer: min(context, window).
+  /// Tokens of context that count for one sequence in this layer: min(context, window) for sliding
+  /// windows, the place inside the running chunk for chunked ones (never more than the window),
+  /// 0 for layers without a cache, all of it for the rest (compressed and sparse ones included).
   [[nodiscard]] std::int64_t effective_context(std::int64_t context) const;
+  /// causal_pairs() of a chunk under this layer's mask.
+  [[nodiscard]] double pairs(std::int64_t n, std::int64_t past) const;
 
  private:
+  /// Seconds per unit of work on both roofs.
   struct Roof {
     Seconds launch;
-    double seconds_per_pair = 0;      ///< compute roof
-    double seconds_per_context = 0;   ///< memory roof, per cached token read
-    double seconds_per_token = 0;     ///< memory roof, per query token
-    double seconds_per_sequence = 0;  ///< memory roof, constant state
+    double compute_per_pair = 0;        ///< (query, entry) pair attended to
+    double compute_per_index_pair = 0;  ///< pair scored by the indexer
+    double compute_per_token = 0;       ///< query token (Linear)
+    double memory_per_entry = 0;        ///< cache entry read
+    double memory_per_index_entry = 0;  ///< indexer key read
+    double memory_per_token = 0;        ///< query token: query, output, what it adds to the cache
   };
+  /// Entries (decode) or pairs (prefill) attended to and scored by the indexer.
+  struct Selection {
+    double attended = 0;
+    double scored = 0;
+  };
+  void set_softmax(const catalog::Attention& attention, std::int64_t tp, Bytes kv_element,
+                   const catalog::Gpu& gpu, const Efficiency& prefill, const Efficiency& decode);
+  void set_linear(const catalog::Attention& attention, std::int64_t tp, const catalog::Gpu& gpu,
+                  const Efficiency& prefill, const Efficiency& decode);
+  [[nodiscard]] Selection select(double all, double queries) const;
+
   Roof decode_;
   Roof prefill_;
+  double sparse_prefill_per_pair_ = 0;  ///< MLA with selection: compute of the absorbed form.
+  double entries_per_token_ = 1;
   std::int64_t window_ = 0;
-  bool chunked_ = false;
   std::int64_t sparse_top_k_ = 0;
+  bool chunked_ = false;
+  bool cached_ = true;  ///< Softmax attention over text tokens.
+  bool idle_ = false;
 };
 
 }  // namespace moesim::operators

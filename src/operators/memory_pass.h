@@ -9,7 +9,7 @@
 
 namespace moesim::operators {
 
-/// `bytes` read and written once, in `kernels` launches.
+/// `bytes`: sum of what is read and what is written, in `kernels` launches. No bytes, no time.
 [[nodiscard]] OperatorTime memory_pass_time(Bytes bytes, int kernels, const catalog::Gpu& gpu,
                                             const Efficiency& efficiency);
 

@@ -13,7 +13,7 @@ namespace moesim::operators {
 enum class Bound { Compute, Memory };
 
 struct OperatorTime {
-  Seconds time;
+  Seconds time{};
   Bound bound = Bound::Compute;
 };
 
@@ -21,7 +21,7 @@ struct OperatorTime {
 struct Efficiency {
   double compute = 1.0;
   double memory = 1.0;
-  Seconds launch;
+  Seconds launch{};
 };
 
 /// One set per run; the defaults are documented, with their sources, in docs/models/operators.md.

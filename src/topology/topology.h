@@ -1,13 +1,17 @@
 // The cluster as a graph of GPUs, switches, NICs and directed links, and paths through it.
 //
-// Vertices: GPU, NVLink/xGMI/PCIe switch (or direct mesh links), NIC, leaf, spine. Edges: directed
-// links with bandwidth and latency. Paths: fewest hops (then least latency, then lowest ids), rail
-// affinity first: traffic leaves by the NIC of its own GPU. Held as a Boost.Graph graph inside.
+// Vertices: GPU, NVLink switch (or direct mesh links), PCIe host, NIC, leaf, spine. Edges: directed
+// links with usable bandwidth and latency. Paths: always of fewest hops; among those, rail
+// affinity: traffic leaves by the NIC of its own GPU, except that inside one leaf group of a rail
+// network it first crosses to the destination's rail in the source node (as PXN does), which spares
+// the spine. The spine layer is one vertex: perfect spreading of flows over its switches, no hash
+// collisions. Held as a Boost.Graph graph inside. Rules and examples: docs/models/topology.md.
 // Layer: topology.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +45,17 @@ struct PathSummary {
   std::size_t hops = 0;
 };
 
+/// How a GPU is joined to the scale-out network.
+struct Attachment {
+  std::int32_t nic = 0;            ///< Numbered node-major; GPUs that share a NIC have the same.
+  std::int32_t leaf = 0;           ///< Numbered from 0.
+  std::int32_t rail = 0;           ///< Place of the NIC in its node.
+  LinkId port_out;                 ///< NIC to leaf.
+  LinkId port_in;                  ///< Leaf to NIC.
+  std::optional<LinkId> uplink{};  ///< Leaf to spine; none where a single leaf joins all.
+  std::optional<LinkId> downlink{};
+};
+
 /// Built once from a Cluster; immutable and safe to share between threads.
 class Topology {
  public:
@@ -56,6 +71,13 @@ class Topology {
   /// principles of the wiring for each call: O(hops), no allocation beyond the result.
   [[nodiscard]] std::vector<LinkId> path(GpuId from, GpuId to) const;
   [[nodiscard]] PathSummary summary(GpuId from, GpuId to) const;
+  /// The same question answered by Dijkstra's search over the whole graph (fewest hops, then least
+  /// latency), knowing nothing of rails: a reference for tests, O(links log vertices).
+  [[nodiscard]] std::vector<LinkId> searched_path(GpuId from, GpuId to) const;
+  /// Nothing where the cluster has no scale-out network.
+  [[nodiscard]] std::optional<Attachment> attachment(GpuId gpu) const;
+  /// Whether scale-up links join the two without passing a host's PCIe or a NIC.
+  [[nodiscard]] bool shares_scale_up(GpuId a, GpuId b) const;
 
  private:
   struct Graph;

@@ -1,0 +1,181 @@
+#include "operators/attention.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "operators/roofline.h"
+
+namespace moesim::operators {
+namespace {
+
+using catalog::Attention;
+using catalog::AttentionKind;
+using catalog::MathFormat;
+
+/// Queries, outputs and expanded keys and values are bf16 whatever the cache holds.
+constexpr Bytes kActivation = Bytes::from_base(2.0);
+/// Tokens that share one pass over the state in the chunked scans of linear attention.
+constexpr double kScanChunk = 64.0;
+
+double shared(std::int64_t heads, std::int64_t tp) {
+  return static_cast<double>((heads + tp - 1) / tp);
+}
+
+/// Sum of min(j, window) over j = 1..last.
+double sliding_sum(double last, double window) {
+  if (last <= window) return last * (last + 1.0) / 2.0;
+  return window * (window + 1.0) / 2.0 + (last - window) * window;
+}
+
+/// Sum of ((j - 1) mod window) + 1 over j = 1..last.
+double chunked_sum(std::int64_t last, std::int64_t window) {
+  const auto full = static_cast<double>(last / window);
+  const auto rest = static_cast<double>(last % window);
+  const auto w = static_cast<double>(window);
+  return full * (w * (w + 1.0) / 2.0) + rest * (rest + 1.0) / 2.0;
+}
+
+}  // namespace
+
+double causal_pairs(std::int64_t n, std::int64_t past, std::int64_t window, bool chunked) {
+  MOESIM_CHECK(n >= 0 && past >= 0 && window >= 0, "counts of tokens are not negative");
+  const auto last = static_cast<double>(past + n);
+  if (window == 0) {
+    return static_cast<double>(n) * (static_cast<double>(past) + last + 1.0) / 2.0;
+  }
+  if (chunked) return chunked_sum(past + n, window) - chunked_sum(past, window);
+  const auto w = static_cast<double>(window);
+  return sliding_sum(last, w) - sliding_sum(static_cast<double>(past), w);
+}
+
+AttentionTimer::AttentionTimer(const Attention& attention, std::int64_t tp, Bytes kv_element,
+                               const catalog::Gpu& gpu, const Efficiency& prefill,
+                               const Efficiency& decode)
+    : entries_per_token_(attention.cache_entries_per_token),
+      window_(attention.window),
+      sparse_top_k_(attention.sparse_top_k),
+      chunked_(attention.chunked) {
+  MOESIM_CHECK(tp >= 1, "a tensor-parallel degree is below 1");
+  decode_.launch = decode.launch;
+  prefill_.launch = prefill.launch;
+  if (attention.kind == AttentionKind::Linear) {
+    cached_ = false;
+    idle_ = attention.state_bytes == 0;
+    if (!idle_) set_linear(attention, tp, gpu, prefill, decode);
+  } else {
+    cached_ = attention.kind != AttentionKind::Cross;
+    set_softmax(attention, tp, kv_element, gpu, prefill, decode);
+  }
+}
+
+void AttentionTimer::set_softmax(const Attention& a, std::int64_t tp, Bytes kv_element,
+                                 const catalog::Gpu& gpu, const Efficiency& prefill,
+                                 const Efficiency& decode) {
+  const bool mla = a.kind == AttentionKind::Mla;
+  const double heads = shared(a.heads, tp);
+  const auto key = static_cast<double>(a.head_dim);
+  const auto value = static_cast<double>(a.v_head_dim > 0 ? a.v_head_dim : a.head_dim);
+  const auto latent = static_cast<double>(a.kv_lora_rank);
+  const auto rope = static_cast<double>(a.qk_rope_dim);
+
+  // Elements of one cache entry, of its expanded form in prefill, and of query plus output.
+  const double entry =
+      mla ? latent + rope : shared(a.kv_heads, tp) * (key + (a.shared_kv ? 0.0 : value));
+  const Bytes cached_entry = cached_ ? entry * kv_element : Bytes{};
+  const Bytes prefill_entry = mla ? heads * (key + value) * kActivation : cached_entry;
+  const double decode_query = mla ? heads * (2.0 * latent + rope) : heads * (key + value);
+  const double prefill_query = heads * (key + value);
+
+  const Flops expanded_pair = 2.0 * heads * (key + value) * kFlop;
+  const Flops absorbed_pair = 2.0 * heads * (2.0 * latent + rope) * kFlop;
+  const Flops index_pair = 2.0 * static_cast<double>(a.index_heads * a.index_dim) * kFlop;
+  const Bytes index_entry = static_cast<double>(a.index_cache_bytes) * kByte;
+
+  const auto fill = [&](Roof& roof, const Efficiency& efficiency, Flops pair, Bytes entry_bytes,
+                        double query_elements) {
+    const FlopsPerSecond rate = usable_rate(gpu, MathFormat::Bf16, efficiency);
+    const FlopsPerSecond index_rate = usable_rate(gpu, MathFormat::Fp8, efficiency);
+    const BytesPerSecond bandwidth = usable_bandwidth(gpu, efficiency);
+    roof.compute_per_pair = pair / rate / kSecond;
+    roof.compute_per_index_pair = index_pair / index_rate / kSecond;
+    roof.memory_per_entry = entry_bytes / bandwidth / kSecond;
+    roof.memory_per_index_entry = index_entry / bandwidth / kSecond;
+    roof.memory_per_token = (query_elements * kActivation + cached_entry) / bandwidth / kSecond;
+  };
+  fill(decode_, decode, mla ? absorbed_pair : expanded_pair, cached_entry, decode_query);
+  fill(prefill_, prefill, expanded_pair, prefill_entry, prefill_query);
+  sparse_prefill_per_pair_ =
+      mla ? absorbed_pair / usable_rate(gpu, MathFormat::Bf16, prefill) / kSecond
+          : prefill_.compute_per_pair;
+}
+
+void AttentionTimer::set_linear(const Attention& a, std::int64_t tp, const catalog::Gpu& gpu,
+                                const Efficiency& prefill, const Efficiency& decode) {
+  const double state = static_cast<double>(a.state_bytes) / static_cast<double>(tp);
+  const Bytes read_and_write = 2.0 * state * kByte;
+  // Update and query of a state of 4-byte elements: 4 flops each; as much again inside a chunk.
+  decode_.memory_per_token = read_and_write / usable_bandwidth(gpu, decode) / kSecond;
+  decode_.compute_per_token = state * kFlop / usable_rate(gpu, MathFormat::Bf16, decode) / kSecond;
+  prefill_.memory_per_token =
+      read_and_write / kScanChunk / usable_bandwidth(gpu, prefill) / kSecond;
+  prefill_.compute_per_token =
+      2.0 * state * kFlop / usable_rate(gpu, MathFormat::Bf16, prefill) / kSecond;
+}
+
+AttentionTimer::Selection AttentionTimer::select(double all, double queries) const {
+  const bool compressed = entries_per_token_ < 1.0;
+  const double far = all * entries_per_token_;
+  const double recent =
+      compressed && window_ > 0 ? std::min(all, queries * static_cast<double>(window_)) : 0.0;
+  const double chosen =
+      sparse_top_k_ > 0 ? std::min(far, queries * static_cast<double>(sparse_top_k_)) : far;
+  return {.attended = recent + chosen, .scored = far};
+}
+
+OperatorTime AttentionTimer::decode(const DecodeBatch& batch) const {
+  MOESIM_DCHECK(batch.sequences >= 0 && batch.context_tokens >= 0, "counts are not negative");
+  if (idle_ || batch.sequences == 0) return {};
+  const auto queries = static_cast<double>(batch.sequences);
+  const Selection s = select(cached_ ? static_cast<double>(batch.context_tokens) : 0.0, queries);
+  const Roof& r = decode_;
+  const double compute = s.attended * r.compute_per_pair + s.scored * r.compute_per_index_pair +
+                         queries * r.compute_per_token;
+  const double memory = s.attended * r.memory_per_entry + s.scored * r.memory_per_index_entry +
+                        queries * r.memory_per_token;
+  return roofline(r.launch, compute * kSecond, memory * kSecond);
+}
+
+OperatorTime AttentionTimer::prefill(const PrefillBatch& batch) const {
+  MOESIM_DCHECK(batch.new_tokens >= 0 && batch.context_tokens >= 0 && batch.pairs >= 0.0,
+                "counts are not negative");
+  if (idle_ || batch.new_tokens == 0) return {};
+  const auto queries = static_cast<double>(batch.new_tokens);
+  const double pairs = cached_ ? batch.pairs : 0.0;
+  const double context = cached_ ? static_cast<double>(batch.context_tokens) : 0.0;
+  const Roof& r = prefill_;
+  const Selection s = select(pairs, queries);
+  // With selection the engine may still attend to everything (short prompts): the cheaper form.
+  double attention = s.attended * r.compute_per_pair;
+  if (sparse_top_k_ > 0) {
+    attention = std::min(pairs * r.compute_per_pair, s.attended * sparse_prefill_per_pair_);
+  }
+  const double compute =
+      attention + s.scored * r.compute_per_index_pair + queries * r.compute_per_token;
+  const double entries = context * entries_per_token_;
+  const double memory =
+      entries * (r.memory_per_entry + r.memory_per_index_entry) + queries * r.memory_per_token;
+  return roofline(r.launch, compute * kSecond, memory * kSecond);
+}
+
+std::int64_t AttentionTimer::effective_context(std::int64_t context) const {
+  if (!cached_ || context <= 0) return 0;
+  if (window_ == 0 || entries_per_token_ < 1.0) return context;
+  return chunked_ ? (context - 1) % window_ + 1 : std::min(context, window_);
+}
+
+double AttentionTimer::pairs(std::int64_t n, std::int64_t past) const {
+  if (!cached_) return 0.0;
+  return causal_pairs(n, past, entries_per_token_ < 1.0 ? 0 : window_, chunked_);
+}
+
+}  // namespace moesim::operators

@@ -1,0 +1,216 @@
+#include "topology/topology.h"
+
+#include <boost/graph/adjacency_list.hpp>
+#include <boost/graph/dijkstra_shortest_paths.hpp>
+#include <boost/graph/strong_components.hpp>
+#include <boost/property_map/function_property_map.hpp>
+#include <boost/property_map/property_map.hpp>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <limits>
+
+#include "core/check.h"
+#include "topology/wiring.h"
+
+namespace moesim::topology {
+namespace {
+
+struct EdgeOfLink {
+  std::int32_t link = 0;
+};
+using LinkGraph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS,
+                                        boost::no_property, EdgeOfLink>;
+
+/// Cost of a path: hops first, latency among equals.
+struct PathCost {
+  std::int64_t hops = 0;
+  double latency = 0.0;
+  friend auto operator<=>(const PathCost&, const PathCost&) = default;
+};
+
+LinkGraph graph_of(const Wiring& wiring) {
+  LinkGraph graph(wiring.vertices.size());
+  for (std::size_t i = 0; i < wiring.links.size(); ++i) {
+    const Link& link = wiring.links[i];
+    boost::add_edge(static_cast<std::size_t>(link.from), static_cast<std::size_t>(link.to),
+                    EdgeOfLink{static_cast<std::int32_t>(i)}, graph);
+  }
+  return graph;
+}
+
+/// Every GPU reaches every other: they lie in one strongly connected component.
+bool all_gpus_connected(const LinkGraph& graph, std::int64_t gpus) {
+  std::vector<int> component(boost::num_vertices(graph));
+  boost::strong_components(graph, boost::make_iterator_property_map(
+                                      component.begin(), boost::get(boost::vertex_index, graph)));
+  return std::all_of(component.begin(), component.begin() + gpus,
+                     [&](int c) { return c == component.front(); });
+}
+
+/// The up to nine links of a path, without the heap.
+class Route {
+ public:
+  void append(LinkId link) {
+    MOESIM_DCHECK(size_ < links_.size(), "a path has at most nine links");
+    links_[size_++] = link;
+  }
+  [[nodiscard]] std::span<const LinkId> links() const { return {links_.data(), size_}; }
+
+ private:
+  std::array<LinkId, 9> links_{};
+  std::size_t size_ = 0;
+};
+
+void append_scale_up(const Wiring& w, GpuId from, GpuId to, Route& route) {
+  if (w.switched) {
+    route.append(w.scale_up_out[from.index()]);
+    route.append(w.scale_up_in[to.index()]);
+  } else {
+    route.append(
+        w.mesh[static_cast<std::size_t>(from.value() * w.island + w.local(to) % w.island)]);
+  }
+}
+
+void append_scale_out(const Wiring& w, GpuId from, GpuId to, Route& route) {
+  const std::int64_t from_node = w.cluster.node_of(from);
+  const std::int64_t to_node = w.cluster.node_of(to);
+  GpuId leaves_by = from;
+  std::int64_t nic_from = w.nic_of(from);
+  const std::int64_t nic_to = w.nic_of(to);
+  // Below one leaf per rail the network joins equal rails only: change rails inside the source
+  // node. Between leaf groups the spine is crossed anyway and joins all rails.
+  if (w.cluster.scale_out == ScaleOut::Rail && w.rail_of(from) != w.rail_of(to) &&
+      from_node / w.leaf_group == to_node / w.leaf_group) {
+    nic_from = from_node * w.nics + w.rail_of(to);
+    if (!w.hosted) {
+      leaves_by = GpuId{from_node * w.cluster.gpus_per_node + w.local(to)};
+      append_scale_up(w, from, leaves_by, route);
+    }
+  }
+  const auto out = static_cast<std::size_t>(nic_from);
+  const auto in = static_cast<std::size_t>(nic_to);
+  if (w.hosted) route.append(w.host_out[leaves_by.index()]);
+  route.append(w.nic_pcie_out[w.hosted ? out : leaves_by.index()]);
+  route.append(w.port_out[out]);
+  if (w.leaf_of_nic[out] != w.leaf_of_nic[in]) {
+    route.append(w.uplink[static_cast<std::size_t>(w.leaf_of_nic[out])]);
+    route.append(w.downlink[static_cast<std::size_t>(w.leaf_of_nic[in])]);
+  }
+  route.append(w.port_in[in]);
+  route.append(w.nic_pcie_in[w.hosted ? in : to.index()]);
+  if (w.hosted) route.append(w.host_in[to.index()]);
+}
+
+Route route_between(const Wiring& w, GpuId from, GpuId to) {
+  Route route;
+  if (from == to) return route;
+  if (w.same_island(from, to)) {
+    append_scale_up(w, from, to, route);
+  } else if (w.cluster.node_of(from) == w.cluster.node_of(to)) {
+    route.append(w.host_out[from.index()]);
+    route.append(w.host_in[to.index()]);
+  } else {
+    append_scale_out(w, from, to, route);
+  }
+  return route;
+}
+
+}  // namespace
+
+struct Topology::Graph {
+  Wiring wiring;
+  LinkGraph graph;
+};
+
+Topology::Topology(const Cluster& cluster) : graph_(std::make_unique<Graph>()) {
+  graph_->wiring = wire(cluster);
+  graph_->graph = graph_of(graph_->wiring);
+  MOESIM_CHECK(all_gpus_connected(graph_->graph, cluster.gpus()), "every GPU reaches every other");
+}
+
+Topology::~Topology() = default;
+Topology::Topology(Topology&&) noexcept = default;
+Topology& Topology::operator=(Topology&&) noexcept = default;
+
+const Cluster& Topology::cluster() const { return graph_->wiring.cluster; }
+std::span<const Vertex> Topology::vertices() const { return graph_->wiring.vertices; }
+std::span<const Link> Topology::links() const { return graph_->wiring.links; }
+
+std::vector<LinkId> Topology::path(GpuId from, GpuId to) const {
+  const Route route = route_between(graph_->wiring, from, to);
+  return {route.links().begin(), route.links().end()};
+}
+
+PathSummary Topology::summary(GpuId from, GpuId to) const {
+  PathSummary summary;
+  const Route route = route_between(graph_->wiring, from, to);
+  for (const LinkId id : route.links()) {
+    const Link& link = graph_->wiring.links[id.index()];
+    summary.latency += link.latency;
+    if (summary.hops == 0 || link.bandwidth < summary.bandwidth) {
+      summary.bandwidth = link.bandwidth;
+      summary.bottleneck = id;
+    }
+    ++summary.hops;
+  }
+  return summary;
+}
+
+std::vector<LinkId> Topology::searched_path(GpuId from, GpuId to) const {
+  const LinkGraph& graph = graph_->graph;
+  const auto& links = graph_->wiring.links;
+  const auto index = boost::get(boost::vertex_index, graph);
+  std::vector<std::size_t> before(boost::num_vertices(graph));
+  std::vector<PathCost> cost(boost::num_vertices(graph));
+  const auto weight = boost::make_function_property_map<LinkGraph::edge_descriptor>(
+      [&](const LinkGraph::edge_descriptor& e) {
+        const Link& link = links[static_cast<std::size_t>(graph[e].link)];
+        return PathCost{.hops = 1, .latency = link.latency / kSecond};
+      });
+  constexpr PathCost kUnreached{.hops = std::numeric_limits<std::int64_t>::max() / 2,
+                                .latency = 0.0};
+  boost::dijkstra_shortest_paths(
+      graph, from.index(),
+      boost::predecessor_map(boost::make_iterator_property_map(before.begin(), index))
+          .distance_map(boost::make_iterator_property_map(cost.begin(), index))
+          .weight_map(weight)
+          .distance_zero(PathCost{})
+          .distance_inf(kUnreached)
+          .distance_compare(std::less<PathCost>{})
+          .distance_combine([](const PathCost& a, const PathCost& b) {
+            return PathCost{.hops = a.hops + b.hops, .latency = a.latency + b.latency};
+          }));
+  std::vector<LinkId> path;
+  for (std::size_t at = to.index(); at != from.index(); at = before[at]) {
+    const auto [edge, found] = boost::edge(before[at], at, graph);
+    MOESIM_CHECK(found, "the search follows links");
+    path.emplace_back(graph[edge].link);
+  }
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+std::optional<Attachment> Topology::attachment(GpuId gpu) const {
+  const Wiring& w = graph_->wiring;
+  if (w.nics == 0) return std::nullopt;
+  const auto nic = static_cast<std::size_t>(w.nic_of(gpu));
+  const auto leaf = static_cast<std::size_t>(w.leaf_of_nic[nic]);
+  Attachment a{.nic = static_cast<std::int32_t>(nic),
+               .leaf = w.leaf_of_nic[nic],
+               .rail = static_cast<std::int32_t>(w.rail_of(gpu)),
+               .port_out = w.port_out[nic],
+               .port_in = w.port_in[nic]};
+  if (!w.uplink.empty()) {
+    a.uplink = w.uplink[leaf];
+    a.downlink = w.downlink[leaf];
+  }
+  return a;
+}
+
+bool Topology::shares_scale_up(GpuId a, GpuId b) const {
+  return a == b || graph_->wiring.same_island(a, b);
+}
+
+}  // namespace moesim::topology
