@@ -1,6 +1,13 @@
 // What one GPU must hold under a layout, and whether it fits.
 //
-// Model and sources: docs/models/memory.md.
+// Formula: budget = memory * gpu_memory_utilization; what weights, activations, CUDA graphs,
+// communication buffers and the runtime leave of it is room for the KV cache. The stage with the
+// fewest tokens of KV cache decides for all.
+// Verdict: "no" if not even tightened settings (tightened()) hold one sequence of kUsefulContext
+// tokens (or of the context asked for); "fits" if the given settings hold that and kUsefulBatch
+// sequences of kUsefulContext tokens; "marginal" in between.
+// Omits: fragmentation, imbalance of received tokens, memory of other processes.
+// Sources and margins: docs/models/memory.md.
 // Layer: plan.
 #pragma once
 
@@ -26,7 +33,17 @@ struct MemoryOptions {
   std::int64_t block_size = 16;  ///< Tokens per KV block.
   std::int64_t redundant_experts = 0;
   bool load_mtp = false;
+  bool cuda_graphs = true;  ///< False = eager mode: no memory for captured graphs.
 };
+
+/// A sequence shorter than this is not worth a deployment: tokens (or the model's own context).
+inline constexpr std::int64_t kUsefulContext = 4096;
+/// Sequences of that length below which a GPU mostly waits for memory: the border of "fits".
+inline constexpr std::int64_t kUsefulBatch = 8;
+
+/// What one turns when memory runs out: gpu_memory_utilization at least 0.95, at most 2048 tokens
+/// and 8 sequences in a batch, no CUDA graphs. Never looser than `options`.
+[[nodiscard]] MemoryOptions tightened(MemoryOptions options);
 
 /// Bytes on the fullest GPU (the stage and rank that hold most), by class.
 struct MemoryBreakdown {
@@ -64,21 +81,20 @@ struct MemoryReport {
       0;  ///< Of one attention-DP rank (tp GPUs of each stage).
   std::int64_t kv_blocks_per_rank = 0;
   std::int64_t workspace_tokens = 0;  ///< Batch the activations were sized for.
+  std::int64_t fullest_stage = 0;     ///< Pipeline stage that per_gpu describes.
+  /// Length of the sequences that kv_capacity_tokens is stated for; matters only where windows or
+  /// constant states make a sequence's bytes not proportional to its length.
+  std::int64_t sequence_tokens = 0;
+  Bytes kv_bytes_per_sequence_per_gpu;  ///< One such sequence on the fullest GPU.
+  /// Tokens of all kUsefulBatch sequences: kv_capacity_tokens below this is "marginal".
+  std::int64_t useful_tokens = 0;
+  std::int64_t tight_kv_capacity_tokens = 0;  ///< Of one instance under tightened settings.
+  Bytes tight_shortfall;  ///< Missing per GPU for one sequence under tightened settings; 0 if none.
 };
 
 /// Memory of one instance. Precondition: check_layout() found nothing.
 [[nodiscard]] MemoryReport plan_memory(const catalog::Model& model,
                                        const catalog::Precision& precision, const catalog::Gpu& gpu,
                                        const Layout& layout, const MemoryOptions& options);
-
-/// Layouts with the fewest GPUs that fit (at most `limit`), smallest first: for "does not fit"
-/// answers. Searches tp, pp, ep up to `max_gpus` GPUs of one instance.
-struct FittingLayout {
-  Layout layout;
-  MemoryReport report;
-};
-[[nodiscard]] std::vector<FittingLayout> smallest_fitting_layouts(
-    const catalog::Model& model, const catalog::Precision& precision, const catalog::Gpu& gpu,
-    const MemoryOptions& options, std::int64_t max_gpus, std::size_t limit);
 
 }  // namespace moesim::plan
