@@ -26,8 +26,8 @@ struct Lengths {
 
 /// A law with the logarithms of its grid at hand.
 struct PreparedLength {
-  LengthLaw law;
-  std::vector<double> log_tokens;  ///< Of a GridLength; empty for the others.
+  LengthLaw law = {};
+  std::vector<double> log_tokens = {};  ///< Of a GridLength; empty for the others.
 };
 
 /// Lengths by request number, without arrivals: a closed loop asks for number n when it starts the
@@ -54,11 +54,11 @@ class LengthSampler {
 struct GenerateOptions {
   std::uint64_t seed = 1;
   /// Mean rate over the period of the curve; absent: the model's own.
-  std::optional<PerSecond> rate;
+  std::optional<PerSecond> rate = std::nullopt;
   double rate_scale = 1.0;  ///< 2.0 = twice the load.
-  Seconds start;            ///< Where in the rate curve the run begins.
-  std::optional<Seconds> duration;
-  std::optional<std::int64_t> max_requests;
+  Seconds start = {};       ///< Where in the rate curve the run begins.
+  std::optional<Seconds> duration = std::nullopt;
+  std::optional<std::int64_t> max_requests = std::nullopt;
 };
 
 /// True if the serving layer decides when the next request starts.

@@ -33,7 +33,7 @@ class JsonlParser final : public RowParser {
     }
     simdjson::dom::object object;
     if (root.get(object) != simdjson::SUCCESS) {
-      return fail(1, "", "expected a JSON object, got " + in_quotes(line));
+      return fail(1, "", "expected a JSON object, got " + printable(line));
     }
     row_.is_delay = false;
     row_.session = -1;
@@ -70,7 +70,7 @@ class JsonlParser final : public RowParser {
   }
 
   static std::string shown(simdjson::dom::element value) {
-    return in_quotes(simdjson::minify(value));
+    return printable(simdjson::minify(value));
   }
 
   bool read_session(const simdjson::dom::object& object) {

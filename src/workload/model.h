@@ -35,10 +35,10 @@ struct GammaRenewal {
 /// Markov-modulated Poisson process that may change state once a bin. `rates` are those at which
 /// the model was fitted; they are scaled so that their stationary mean is the rate asked for.
 struct Mmpp {
-  Seconds bin;
-  std::vector<PerSecond> rates;                 ///< One per state.
-  std::vector<std::vector<double>> transition;  ///< Row-stochastic, per bin.
-  std::vector<double> stationary;               ///< Probability of each state at the start.
+  Seconds bin = {};
+  std::vector<PerSecond> rates = {};                 ///< One per state.
+  std::vector<std::vector<double>> transition = {};  ///< Row-stochastic, per bin.
+  std::vector<double> stationary = {};               ///< Probability of each state at the start.
 };
 
 /// `concurrency` users who each send the next request when the last answer is complete.
@@ -52,36 +52,36 @@ enum class GapFamily : std::uint8_t { Gamma, Weibull };
 struct ClientWindow {
   std::int32_t window = 0;  ///< Number of the window in the period.
   GapFamily family = GapFamily::Gamma;
-  PerSecond rate;
+  PerSecond rate = {};
   double shape = 1.0;
 };
 
 /// One client: its windows with traffic, ascending; silent in all others.
 struct Client {
   std::int32_t id = 0;
-  std::vector<ClientWindow> windows;
+  std::vector<ClientWindow> windows = {};
 };
 
 /// Sum of independent renewal clients whose rate and gap law change with the window.
 struct ClientPool {
-  Seconds window;  ///< Length of a window.
+  Seconds window = {};  ///< Length of a window.
   std::int32_t windows_per_period = 0;
-  std::vector<Client> clients;
-  std::string file;  ///< Where the table is, until it is read (scenarios/workloads/...).
+  std::vector<Client> clients = {};
+  std::string file = {};  ///< Where the table is, until it is read (scenarios/workloads/...).
 };
 
 using ArrivalProcess = std::variant<Poisson, GammaRenewal, Mmpp, ClosedLoop, ClientPool>;
 
 /// Periodic step function that multiplies the rate.
 struct RateCurve {
-  Seconds step;
-  std::vector<double> multiplier;  ///< Mean 1 over the period; period = step * size.
-  std::string start;               ///< What time 0 of the curve means, e.g. "Sunday 00:00 UTC".
+  Seconds step = {};
+  std::vector<double> multiplier = {};  ///< Mean 1 over the period; period = step * size.
+  std::string start = {};  ///< What time 0 of the curve means, e.g. "Sunday 00:00 UTC".
 };
 
 /// Lognormal factor of mean 1 on the rate, drawn anew each step.
 struct RateModulation {
-  Seconds step;
+  Seconds step = {};
   double cv = 0.0;
 };
 
@@ -106,33 +106,36 @@ struct LognormalLength {
 
 /// Quantiles, joined by straight lines in log tokens; flat beyond the first and last level.
 struct GridLength {
-  std::vector<double> levels;  ///< Ascending, within [0, 1].
-  std::vector<double> tokens;  ///< Not descending, same size.
+  std::vector<double> levels = {};  ///< Ascending, within [0, 1].
+  std::vector<double> tokens = {};  ///< Not descending, same size.
 };
 
 using LengthLaw = std::variant<FixedLength, UniformLength, LognormalLength, GridLength>;
 
 /// What is known of shared prefixes. Data only: generated requests carry no prefix blocks.
 struct PrefixStructure {
-  std::int32_t block_tokens = 0;         ///< 0: not known.
-  std::optional<double> reuse_fraction;  ///< Share of input tokens seen before, infinite cache.
-  std::string text;                      ///< The published figures, in words.
+  std::int32_t block_tokens = 0;  ///< 0: not known.
+  std::optional<double> reuse_fraction =
+      std::nullopt;       ///< Share of input tokens seen before, infinite cache.
+  std::string text = {};  ///< The published figures, in words.
 };
 
 /// A named workload.
 struct WorkloadModel {
-  std::string name;
-  std::string text;    ///< One line for lists.
-  std::string source;  ///< Where it comes from, licence, what was derived.
-  ArrivalProcess arrivals;
-  std::optional<PerSecond> default_rate;  ///< Mean rate over the period of the curve.
-  std::optional<RateCurve> curve;
-  std::optional<RateModulation> modulation;
-  std::optional<LengthLaw> input;
-  std::optional<LengthLaw> output;
-  std::optional<double> rank_correlation;  ///< Spearman, input with output; absent: independent.
-  std::optional<PrefixStructure> prefix;
-  std::vector<std::string> notes;  ///< Remarks a reader of results should know.
+  std::string name = {};
+  std::string text = {};    ///< One line for lists.
+  std::string source = {};  ///< Where it comes from, licence, what was derived.
+  ArrivalProcess arrivals = {};
+  std::optional<PerSecond> default_rate =
+      std::nullopt;  ///< Mean rate over the period of the curve.
+  std::optional<RateCurve> curve = std::nullopt;
+  std::optional<RateModulation> modulation = std::nullopt;
+  std::optional<LengthLaw> input = std::nullopt;
+  std::optional<LengthLaw> output = std::nullopt;
+  std::optional<double> rank_correlation =
+      std::nullopt;  ///< Spearman, input with output; absent: independent.
+  std::optional<PrefixStructure> prefix = std::nullopt;
+  std::vector<std::string> notes = {};  ///< Remarks a reader of results should know.
 };
 
 /// Every mistake of a model, `field` relative to the model ("arrivals.gamma.shape"); the caller

@@ -26,12 +26,12 @@ struct PrefixBlocks {
 
 /// One request. Lengths are at least 1.
 struct Request {
-  SimTime arrival;
+  SimTime arrival = {};
   std::int32_t input_tokens = 1;
   std::int32_t output_tokens = 1;
   /// Conversation this request belongs to, numbered by first appearance; -1: none known.
   std::int32_t session = -1;
-  PrefixBlocks prefix;
+  PrefixBlocks prefix = {};
   /// The source gives no time of arrival but a pause after the previous answer of the session;
   /// `arrival` is then the arrival of that previous request plus the pause (a lower bound).
   bool after_previous_answer = false;
@@ -41,13 +41,14 @@ struct Request {
 
 /// A recorded sequence of requests, arrivals ascending.
 struct Trace {
-  std::vector<Request> requests;
-  std::vector<std::uint64_t> hash_ids;  ///< Pool of prefix block ids; empty if the format has none.
+  std::vector<Request> requests = {};
+  std::vector<std::uint64_t> hash_ids =
+      {};                               ///< Pool of prefix block ids; empty if the format has none.
   std::int32_t hash_block_tokens = 0;   ///< Tokens per prefix block; 0 if the format has none.
-  std::string source;                   ///< Name of the file and its layout, for reports.
-  std::vector<std::string> notes;       ///< What the reader had to assume, for reports.
-  std::vector<Diagnostic> bad_rows;     ///< The first 20 rows left out, with the reason.
-  std::int64_t bad_row_count = 0;       ///< All rows left out.
+  std::string source = {};              ///< Name of the file and its layout, for reports.
+  std::vector<std::string> notes = {};  ///< What the reader had to assume, for reports.
+  std::vector<Diagnostic> bad_rows = {};  ///< The first 20 rows left out, with the reason.
+  std::int64_t bad_row_count = 0;         ///< All rows left out.
 };
 
 }  // namespace moesim::workload

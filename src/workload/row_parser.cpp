@@ -18,9 +18,9 @@ std::int32_t SessionNumbers::of(std::string_view key) {
   return numbers_.try_emplace(std::string(key), next).first->second;
 }
 
-std::string in_quotes(std::string_view text) {
+std::string printable(std::string_view text) {
   constexpr std::size_t kShown = 40;
-  std::string out = "\"";
+  std::string out;
   for (const char c : text.substr(0, kShown)) {
     if (c >= ' ' && c <= '~') {
       out += c;
@@ -28,9 +28,11 @@ std::string in_quotes(std::string_view text) {
       out += fmt::format("\\x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
     }
   }
-  out += text.size() > kShown ? "...\"" : "\"";
+  if (text.size() > kShown) out += "...";
   return out;
 }
+
+std::string in_quotes(std::string_view text) { return '"' + printable(text) + '"'; }
 
 std::string token_count_problem(std::int64_t count) {
   if (count < 1) return fmt::format("must be at least 1 token, got {}", count);

@@ -19,21 +19,21 @@ inline constexpr std::int64_t kMaxTokens = 100'000'000;
 
 /// A row as read, before times are made relative.
 struct ParsedRow {
-  TraceTime time;                ///< Of arrival, or the pause if `is_delay`.
+  TraceTime time = {};           ///< Of arrival, or the pause if `is_delay`.
   bool is_delay = false;         ///< `time` counts from the previous row of the session.
   std::int64_t time_column = 1;  ///< For messages about time.
   std::int32_t input_tokens = 1;
   std::int32_t output_tokens = 1;
   std::int32_t session = -1;
-  std::vector<std::uint64_t> hash_ids;
+  std::vector<std::uint64_t> hash_ids = {};
 };
 
 /// Why a row is no request.
 struct RowProblem {
   std::int64_t column = 1;
-  std::string field;
-  std::string message;
-  std::string hint;
+  std::string field = {};
+  std::string message = {};
+  std::string hint = {};
 };
 
 /// Strategy: one per layout.
@@ -66,7 +66,9 @@ class SessionNumbers {
   std::unordered_map<std::string, std::int32_t> numbers_;
 };
 
-/// Text in double quotes for a message: at most 40 bytes, others than printable ASCII as \xNN.
+/// Text for a message: at most 40 bytes, others than printable ASCII as \xNN.
+[[nodiscard]] std::string printable(std::string_view text);
+/// The same in double quotes.
 [[nodiscard]] std::string in_quotes(std::string_view text);
 
 /// Why `count` is no number of tokens of a request; empty if it is one.
@@ -76,14 +78,14 @@ enum class CsvTime { Calendar, Seconds };
 
 /// Which column holds what.
 struct CsvLayout {
-  std::string name;
+  std::string name = {};
   CsvTime time_kind = CsvTime::Seconds;
   std::size_t time = 0;
   std::size_t input = 0;
   std::size_t output = 0;
-  std::optional<std::size_t> session;
+  std::optional<std::size_t> session = std::nullopt;
   std::size_t columns = 0;
-  std::vector<std::string> names;
+  std::vector<std::string> names = {};
 };
 
 /// Recognises the layout by the names in the header line, in any order and case.

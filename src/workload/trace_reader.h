@@ -37,9 +37,9 @@ enum class OnBadRow {
 struct ReadOptions {
   OnBadRow on_bad_row = OnBadRow::Fail;
   /// Stop after this many good rows; what follows is not looked at.
-  std::optional<std::int64_t> max_requests;
+  std::optional<std::int64_t> max_requests = std::nullopt;
   /// Keep arrivals before this time of the run (after rate_scale), counted from the first row.
-  std::optional<Seconds> duration;
+  std::optional<Seconds> duration = std::nullopt;
   /// 2.0 = twice the load: arrival times are divided by it. Precondition: finite, > 0.
   double rate_scale = 1.0;
   /// Tokens per prefix block; 0: what the format uses (Mooncake 512, Bailian 16).
