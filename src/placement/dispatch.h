@@ -4,7 +4,11 @@
 // picks one replica of each chosen expert (own domain first, else by a hash of the running token
 // number: even shares), adds it to the slot's count, and counts copies de-duplicated per domain
 // (scale-out) and per rank (scale-up), in the form operators::TokenTraffic reads.
-// Layer: placement.
+// A token is sent once to each remote domain that holds one of its chosen replicas, to the rank at
+// the source's own position there (its rail; position modulo the domain's size), and from there
+// over scale-up to each other rank of that domain with a chosen replica. Ranks of the own domain
+// get it over scale-up from the source; the source itself costs nothing (DeepEP's two-step
+// dispatch). Formulas, laws and speed: docs/models/dispatch.md. Layer: placement.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +24,7 @@ namespace moesim::placement {
 /// Counts of one MoE layer for one iteration. Flat arrays, sized once, cleared per layer.
 struct LayerTraffic {
   std::vector<std::int32_t> slot_tokens;   ///< [slots]
-  std::vector<std::int32_t> to_node;       ///< [ranks * domains]
+  std::vector<std::int32_t> to_node;       ///< [ranks * domains] own domain 0
   std::vector<std::int32_t> scale_up_in;   ///< [ranks]
   std::vector<std::int32_t> scale_up_out;  ///< [ranks]
   std::int64_t token_copies_between_nodes = 0;
@@ -35,19 +39,54 @@ struct RankLoad {
 
 class Dispatcher {
  public:
+  /// Preconditions: `placement` passes verify() and has the router's layers and experts; domains
+  /// are numbered from 0 without gaps.
   Dispatcher(const routing::ExpertRouter& router, const Placement& placement);
   /// Draws layer `layer` for `tokens_of_rank[r]` tokens on each source rank and counts the traffic.
   /// The stream is the caller's: one per (run, instance). No allocation.
   void run(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank, RandomStream& stream,
            LayerTraffic& traffic);
+  /// The counts of tokens whose experts are given, source rank by source rank: experts of one token
+  /// adjacent, top_k each. `replica_seed` replaces the number run() takes from the stream.
+  void count(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
+             std::span<const std::uint16_t> experts, std::uint64_t replica_seed,
+             LayerTraffic& traffic);
+  /// Slot that takes a chosen expert: pick `pick` (0 .. top_k-1) of token number `token` of a call.
+  [[nodiscard]] std::int64_t slot_for(std::int64_t layer, std::int64_t source_rank,
+                                      std::int64_t expert, std::uint64_t replica_seed,
+                                      std::int64_t token, std::int64_t pick) const;
   /// Per-rank sums of the slot counts.
   void rank_loads(const LayerTraffic& traffic, std::span<RankLoad> loads) const;
   [[nodiscard]] LayerTraffic make_traffic() const;
+  [[nodiscard]] std::int64_t domains() const { return domains_; }
 
  private:
+  template <int TopK, bool Lanes>
+  class Counter;
+  template <int TopK, int TopGroups, bool Lanes>
+  void run_as(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
+              RandomStream& stream, LayerTraffic& traffic);
+  void build_layer(std::span<const std::int32_t> expert_of_slot, std::size_t layer);
+  /// Clears the counts and starts new stamps; returns the number of tokens.
+  std::int64_t begin(std::span<const std::int32_t> tokens_of_rank, LayerTraffic& traffic);
+
   const routing::ExpertRouter* router_;
   PlacementShape shape_;
-  // Replica tables are the placement engineer's to lay out.
+  std::int64_t domains_ = 0;
+  std::size_t views_ = 1;  ///< Tables of choices per layer: one per domain, or 1 without replicas.
+  /// [(layer * views + view) * experts]: replicas to choose from: count << 16 | first.
+  std::vector<std::uint32_t> choice_;
+  /// [layer * slots], ordered by expert, then domain: slot << 16 | rank.
+  std::vector<std::uint32_t> replica_;
+  std::vector<std::uint8_t> lane_shift_;   ///< [ranks] 8 * domain, up to 8 domains.
+  std::vector<std::uint16_t> position_;    ///< [ranks] inside the domain.
+  std::vector<std::uint8_t> needs_hop_;    ///< [position * ranks + rank] 0: the relay itself.
+  std::vector<std::uint16_t> relay_;       ///< [position * domains + domain] rank.
+  std::vector<std::uint32_t> rank_stamp_;  ///< Token that last reached the rank.
+  std::vector<std::uint32_t> domain_stamp_;
+  std::vector<std::int32_t> domain_tokens_;  ///< Of the present source.
+  std::vector<std::int32_t> domain_hops_;
+  std::uint32_t last_stamp_ = 0;
 };
 
 }  // namespace moesim::placement
