@@ -18,8 +18,10 @@ struct Fabric {
   std::vector<std::string> aliases;
   FabricKind kind = FabricKind::InfiniBand;
   BytesPerSecond bandwidth;  ///< Peak per direction and GPU (or port).
-  double efficiency = 1.0;   ///< Usable share of the peak for large messages, with its source.
-  Seconds latency;           ///< Of one small message end to end, software included.
+  double efficiency = 1.0;   ///< Usable share of the peak for large messages.
+  std::string efficiency_source;
+  Seconds latency;  ///< Of one small message end to end, software included.
+  std::string latency_source;
   std::string source;
   std::string note;
 };

@@ -20,6 +20,7 @@ struct Gpu {
   std::string vendor;
   std::string architecture;
   Bytes memory;  ///< What the driver shows, or the vendor's label read as documented.
+  std::string memory_type;  ///< "HBM3"
   BytesPerSecond memory_bandwidth;
   FlopsPerSecond fp32;
   FlopsPerSecond tf32;
@@ -27,6 +28,8 @@ struct Gpu {
   FlopsPerSecond fp8;  ///< 0 = no such unit: arithmetic falls back to the next wider format.
   FlopsPerSecond fp4;
   FlopsPerSecond int8;
+  FlopsPerSecond measured_bf16;  ///< Best matrix multiply found: a ceiling; 0 = not published.
+  FlopsPerSecond measured_fp8;
   ScaleUpKind scale_up = ScaleUpKind::NvSwitch;
   std::string scale_up_name;               ///< "NVLink4"
   BytesPerSecond scale_up_bandwidth;       ///< Per GPU and direction, all peers together.

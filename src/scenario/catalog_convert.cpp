@@ -1,0 +1,240 @@
+#include "scenario/catalog_convert.h"
+
+#include <charconv>
+#include <utility>
+
+namespace moesim::scenario {
+namespace {
+
+constexpr std::int64_t kMaxGpus = 1 << 20;
+
+catalog::ScaleUpKind scale_up_kind(proto::Gpu::ScaleUp kind, const MessageScope& scope) {
+  switch (kind) {
+    case proto::Gpu::NV_SWITCH:
+      return catalog::ScaleUpKind::NvSwitch;
+    case proto::Gpu::NV_LINK_BRIDGE:
+      return catalog::ScaleUpKind::NvLinkBridge;
+    case proto::Gpu::XGMI_MESH:
+      return catalog::ScaleUpKind::XgmiMesh;
+    case proto::Gpu::PCIE:
+      return catalog::ScaleUpKind::Pcie;
+    default:
+      scope.error("", "has no scale_up", "give NV_SWITCH, NV_LINK_BRIDGE, XGMI_MESH or PCIE");
+      return catalog::ScaleUpKind::Pcie;
+  }
+}
+
+catalog::FabricKind fabric_kind(proto::Fabric::Kind kind, const MessageScope& scope) {
+  switch (kind) {
+    case proto::Fabric::NV_LINK:
+      return catalog::FabricKind::NvLink;
+    case proto::Fabric::XGMI:
+      return catalog::FabricKind::Xgmi;
+    case proto::Fabric::PCIE:
+      return catalog::FabricKind::Pcie;
+    case proto::Fabric::INFINI_BAND:
+      return catalog::FabricKind::InfiniBand;
+    case proto::Fabric::ROCE:
+      return catalog::FabricKind::Roce;
+    case proto::Fabric::EFA:
+      return catalog::FabricKind::Efa;
+    case proto::Fabric::CHIP_TO_CHIP:
+      return catalog::FabricKind::ChipToChip;
+    default:
+      scope.error("", "has no kind",
+                  "give NV_LINK, XGMI, PCIE, INFINI_BAND, ROCE, EFA or CHIP_TO_CHIP");
+      return catalog::FabricKind::InfiniBand;
+  }
+}
+
+catalog::MathFormat math_format(proto::WeightFormat::Math math, const MessageScope& scope) {
+  switch (math) {
+    case proto::WeightFormat::FP32:
+      return catalog::MathFormat::Fp32;
+    case proto::WeightFormat::BF16:
+      return catalog::MathFormat::Bf16;
+    case proto::WeightFormat::FP8:
+      return catalog::MathFormat::Fp8;
+    case proto::WeightFormat::FP4:
+      return catalog::MathFormat::Fp4;
+    case proto::WeightFormat::INT8:
+      return catalog::MathFormat::Int8;
+    default:
+      scope.error("", "has no math", "give FP32, BF16, FP8, FP4 or INT8");
+      return catalog::MathFormat::Bf16;
+  }
+}
+
+catalog::Support support_status(proto::EngineSupport::Status status) {
+  switch (status) {
+    case proto::EngineSupport::YES:
+      return catalog::Support::Yes;
+    case proto::EngineSupport::PARTIAL:
+      return catalog::Support::Partial;
+    case proto::EngineSupport::NO:
+      return catalog::Support::No;
+    default:
+      return catalog::Support::Unknown;
+  }
+}
+
+/// Reads a number at the front of `text` and removes it.
+bool take_number(std::string_view& text, double& value) {
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc{} || !(value >= 0.0) || value > 1e15) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+/// "2.69 USD/GPU-h" or "3.5-5 USD/GPU-h".
+void read_amount(const MessageScope& scope, catalog::Price& price) {
+  const std::string amount = scope.required_text("amount");
+  if (amount.empty()) return;
+  std::string_view rest = amount;
+  bool good = take_number(rest, price.low);
+  price.high = price.low;
+  if (good && rest.starts_with('-')) {
+    rest.remove_prefix(1);
+    good = take_number(rest, price.high) && price.high >= price.low;
+  }
+  if (!good || rest.size() < 2 || rest.front() != ' ') {
+    scope.error("amount", "is \"" + amount + "\"", "write \"2.69 USD/GPU-h\" or \"3.5-5 USD/...\"");
+    return;
+  }
+  price.unit = rest.substr(1);
+}
+
+}  // namespace
+
+catalog::Gpu convert_gpu(const proto::Gpu& message, const MessageScope& scope) {
+  catalog::Gpu gpu;
+  gpu.name = scope.required_text("name");
+  gpu.aliases = scope.texts("alias");
+  gpu.vendor = scope.text("vendor");
+  gpu.architecture = scope.text("architecture");
+  gpu.memory = scope.required_quantity<Bytes>("memory", parse_bytes);
+  gpu.memory_type = scope.text("memory_type");
+  gpu.memory_bandwidth =
+      scope.required_quantity<BytesPerSecond>("memory_bandwidth", parse_bandwidth);
+  gpu.fp32 = scope.quantity<FlopsPerSecond>("fp32", parse_flops);
+  gpu.tf32 = scope.quantity<FlopsPerSecond>("tf32", parse_flops);
+  gpu.bf16 = scope.required_quantity<FlopsPerSecond>("bf16", parse_flops);
+  gpu.fp8 = scope.quantity<FlopsPerSecond>("fp8", parse_flops);
+  gpu.fp4 = scope.quantity<FlopsPerSecond>("fp4", parse_flops);
+  gpu.int8 = scope.quantity<FlopsPerSecond>("int8", parse_flops);
+  gpu.measured_bf16 = scope.quantity<FlopsPerSecond>("measured_bf16", parse_flops);
+  gpu.measured_fp8 = scope.quantity<FlopsPerSecond>("measured_fp8", parse_flops);
+  gpu.scale_up = scale_up_kind(message.scale_up(), scope);
+  gpu.scale_up_name = scope.text("scale_up_name");
+  gpu.scale_up_bandwidth =
+      scope.required_quantity<BytesPerSecond>("scale_up_bandwidth", parse_bandwidth);
+  gpu.scale_up_pair_bandwidth =
+      message.has_scale_up_pair_bandwidth()
+          ? scope.quantity<BytesPerSecond>("scale_up_pair_bandwidth", parse_bandwidth)
+          : gpu.scale_up_bandwidth;
+  gpu.scale_up_domain = static_cast<int>(scope.number("scale_up_domain", 1, 1, kMaxGpus));
+  gpu.pcie_bandwidth = scope.required_quantity<BytesPerSecond>("pcie_bandwidth", parse_bandwidth);
+  gpu.nic_bandwidth = scope.quantity<BytesPerSecond>("nic_bandwidth", parse_bandwidth);
+  gpu.tdp = scope.quantity<Watts>("tdp", parse_power);
+  gpu.all_in_power = scope.quantity<Watts>("all_in_power", parse_power);
+  gpu.source = scope.required_text("source");
+  gpu.note = scope.text("note");
+  return gpu;
+}
+
+catalog::Fabric convert_fabric(const proto::Fabric& message, const MessageScope& scope) {
+  catalog::Fabric fabric;
+  fabric.name = scope.required_text("name");
+  fabric.aliases = scope.texts("alias");
+  fabric.kind = fabric_kind(message.kind(), scope);
+  fabric.bandwidth = scope.required_quantity<BytesPerSecond>("bandwidth", parse_bandwidth);
+  fabric.efficiency = scope.real("efficiency", 1.0, 0.0, 1.0);
+  fabric.efficiency_source = scope.text("efficiency_source");
+  fabric.latency = scope.required_quantity<Seconds>("latency", parse_seconds);
+  fabric.latency_source = scope.text("latency_source");
+  fabric.source = scope.required_text("source");
+  fabric.note = scope.text("note");
+  return fabric;
+}
+
+catalog::CollectiveMeasurement convert_collective(const MessageScope& scope) {
+  catalog::CollectiveMeasurement m;
+  m.name = scope.required_text("name");
+  m.scope = scope.text("scope");
+  m.operation = scope.required_text("operation");
+  m.ranks = static_cast<int>(scope.number("ranks", 0, 0, kMaxGpus));
+  m.peak = scope.quantity<BytesPerSecond>("peak", parse_bandwidth);
+  m.bus_bandwidth = scope.quantity<BytesPerSecond>("bus_bandwidth", parse_bandwidth);
+  m.at_size = scope.quantity<Bytes>("at_size", parse_bytes);
+  m.half_peak_size = scope.quantity<Bytes>("half_peak_size", parse_bytes);
+  m.small_message_latency = scope.quantity<Seconds>("small_message_latency", parse_seconds);
+  m.basis = scope.text("basis");
+  m.source = scope.required_text("source");
+  m.note = scope.text("note");
+  return m;
+}
+
+catalog::WeightFormat convert_format(const proto::WeightFormat& message,
+                                     const MessageScope& scope) {
+  catalog::WeightFormat format;
+  format.name = scope.required_text("name");
+  format.aliases = scope.texts("alias");
+  format.bits_per_weight = scope.required_real("bits_per_weight", 0.0, 64.0);
+  format.math = math_format(message.math(), scope);
+  format.whole_file = message.scope() == proto::WeightFormat::WHOLE_FILE;
+  format.experts_only = message.scope() == proto::WeightFormat::EXPERTS;
+  format.source = scope.required_text("source");
+  format.note = scope.text("note");
+  return format;
+}
+
+catalog::PrecisionRecipe convert_recipe(const MessageScope& scope) {
+  catalog::PrecisionRecipe recipe;
+  recipe.name = scope.required_text("name");
+  recipe.aliases = scope.texts("alias");
+  recipe.experts = scope.required_text("experts");
+  recipe.linear = scope.required_text("linear");
+  recipe.rest = scope.required_text("rest");
+  recipe.source = scope.required_text("source");
+  recipe.note = scope.text("note");
+  return recipe;
+}
+
+catalog::Engine convert_engine(const proto::Engine& message, const MessageScope& scope) {
+  catalog::Engine engine;
+  engine.name = scope.required_text("name");
+  engine.aliases = scope.texts("alias");
+  engine.iteration_overhead = scope.required_quantity<Seconds>("iteration_overhead", parse_seconds);
+  engine.iteration_overhead_source = scope.required_text("iteration_overhead_source");
+  engine.gpu_memory_utilization = scope.required_real("gpu_memory_utilization", 0.0, 1.0);
+  engine.block_size = scope.required_number("block_size", 1, 1 << 20);
+  for (int i = 0; i < message.support_size(); ++i) {
+    const MessageScope part(scope, message.support(i), "support", i);
+    engine.families.push_back({.family = part.required_text("family"),
+                               .status = support_status(message.support(i).status()),
+                               .parallelism = part.texts("parallelism"),
+                               .quantisation = part.texts("quantisation"),
+                               .source = part.text("source"),
+                               .note = part.text("note")});
+  }
+  engine.source = scope.required_text("source");
+  return engine;
+}
+
+catalog::Price convert_price(const MessageScope& scope) {
+  catalog::Price price;
+  price.category = scope.required_text("category");
+  price.provider = scope.text("provider");
+  price.item = scope.text("item");
+  price.gpu = scope.text("gpu");
+  price.gpus = static_cast<int>(scope.number("gpus", 0, 0, kMaxGpus));
+  price.term = scope.text("term");
+  read_amount(scope, price);
+  price.date = scope.required_text("date");
+  price.basis = scope.text("basis");
+  price.source = scope.required_text("source");
+  price.note = scope.text("note");
+  return price;
+}
+
+}  // namespace moesim::scenario
