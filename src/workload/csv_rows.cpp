@@ -32,8 +32,9 @@ struct CsvFields {
 };
 
 /// Commas inside double quotes do not split; doubled quotes stay as they are.
-CsvFields split_csv(std::string_view line) {
-  CsvFields fields;
+void split_csv(std::string_view line, CsvFields& fields) {
+  fields.count = 0;
+  fields.open_quote = false;
   for (;;) {
     if (line.starts_with('"')) {
       std::size_t end = line.find('"', 1);
@@ -43,17 +44,17 @@ CsvFields split_csv(std::string_view line) {
       if (end == std::string_view::npos) {
         fields.open_quote = true;
         fields.add(line);
-        return fields;
+        return;
       }
       fields.add(line.substr(1, end - 1));
       const std::size_t comma = line.find(',', end);
-      if (comma == std::string_view::npos) return fields;
+      if (comma == std::string_view::npos) return;
       line.remove_prefix(comma + 1);
       continue;
     }
     const std::size_t comma = line.find(',');
     fields.add(trimmed(line.substr(0, comma)));
-    if (comma == std::string_view::npos) return fields;
+    if (comma == std::string_view::npos) return;
     line.remove_prefix(comma + 1);
   }
 }
@@ -92,7 +93,8 @@ class CsvParser final : public RowParser {
   explicit CsvParser(CsvLayout layout) : layout_(std::move(layout)) {}
 
   bool parse(std::string_view line) override {
-    const CsvFields fields = split_csv(line);
+    split_csv(line, fields_);
+    const CsvFields& fields = fields_;
     if (fields.open_quote) return fail(1, "", "a quoted field does not end on its line");
     if (fields.count != layout_.columns) {
       return fail(1, "", fmt::format("expected {} fields, got {}", layout_.columns, fields.count));
@@ -177,13 +179,15 @@ class CsvParser final : public RowParser {
   }
 
   CsvLayout layout_;
+  CsvFields fields_;  ///< Of the line at hand; kept so that no row clears the whole array.
   SessionNumbers sessions_;
 };
 
 }  // namespace
 
 std::optional<CsvLayout> csv_layout_of(std::string_view header) {
-  const CsvFields fields = split_csv(header);
+  CsvFields fields;
+  split_csv(header, fields);
   if (fields.open_quote || fields.count > kMaxColumns) return std::nullopt;
   CsvLayout layout;
   layout.columns = fields.count;

@@ -111,46 +111,56 @@ void RowStream::record_bad(std::int64_t line, const RowProblem& problem) {
                        .hint = problem.hint});
 }
 
-/// Arrival relative to the first row, scaled; empty, with the reason, if it is none.
-std::optional<SimTime> RowStream::arrival_of(const ParsedRow& row, RowProblem& problem) {
-  problem = {.column = row.time_column, .field = parser_->time_field(), .message = "", .hint = ""};
-  if (row.is_delay) {
-    const auto previous = last_of_session_.find(row.session);
-    if (previous == last_of_session_.end()) {
-      problem.message = "a delay needs an earlier row of its session";
-      return std::nullopt;
-    }
-    const std::optional<SimTime> pause = time_between(TraceTime{}, row.time);
-    const SimTime limit = SimTime::from_picoseconds(INT64_MAX / 2);
-    if (pause && *pause < limit && previous->second < limit) return previous->second + *pause;
-    problem.message = "beyond the clock of 104 days";
+/// Notes why a row has no arrival.
+void RowStream::record_bad_time(std::int64_t line, std::string message, std::string hint) {
+  record_bad(line, {.column = parser_->row().time_column,
+                    .field = parser_->time_field(),
+                    .message = std::move(message),
+                    .hint = std::move(hint)});
+}
+
+/// Arrival of a row that names a pause; empty, and noted, if it has none.
+std::optional<SimTime> RowStream::arrival_after_pause(std::int64_t line, const ParsedRow& row) {
+  const auto previous = last_of_session_.find(row.session);
+  if (previous == last_of_session_.end()) {
+    record_bad_time(line, "a delay needs an earlier row of its session", "");
     return std::nullopt;
   }
-  if (first_ && row.time < latest_) {
+  const std::optional<SimTime> pause = time_between(TraceTime{}, row.time);
+  const SimTime limit = SimTime::from_picoseconds(INT64_MAX / 2);
+  if (pause && *pause < limit && previous->second < limit) return previous->second + *pause;
+  record_bad_time(line, "beyond the clock of 104 days", "");
+  return std::nullopt;
+}
+
+/// Arrival relative to the first row, scaled; empty, and noted, if the row has none.
+std::optional<SimTime> RowStream::arrival_of(std::int64_t line, const ParsedRow& row) {
+  if (row.is_delay) return arrival_after_pause(line, row);
+  if (!first_) {
+    first_ = row.time;
+    latest_ = row.time;
+  }
+  if (row.time < latest_) {
     const std::optional<SimTime> back = time_between(row.time, latest_);
-    problem.message = back ? fmt::format("time goes back by {:.6g} s", back->milliseconds() * 1e-3)
-                           : "time goes back by more than 104 days";
-    problem.hint = "rows must be in order of arrival";
+    record_bad_time(line,
+                    back ? fmt::format("time goes back by {:.6g} s", back->milliseconds() * 1e-3)
+                         : "time goes back by more than 104 days",
+                    "rows must be in order of arrival");
     return std::nullopt;
   }
-  const std::optional<SimTime> since = time_between(first_.value_or(row.time), row.time);
+  const std::optional<SimTime> since = time_between(*first_, row.time);
   if (!since || static_cast<double>(since->picoseconds()) / options_.rate_scale > 9.0e18) {
-    problem.message = "beyond the clock: more than 104 days after the first row";
+    record_bad_time(line, "beyond the clock: more than 104 days after the first row", "");
     return std::nullopt;
   }
-  if (!first_) first_ = row.time;
   latest_ = row.time;
   return scaled(*since, options_.rate_scale);
 }
 
 RowStream::Verdict RowStream::place(std::int64_t line, Request& request) {
   const ParsedRow& row = parser_->row();
-  RowProblem problem;
-  const std::optional<SimTime> arrival = arrival_of(row, problem);
-  if (!arrival) {
-    record_bad(line, problem);
-    return Verdict::Bad;
-  }
+  const std::optional<SimTime> arrival = arrival_of(line, row);
+  if (!arrival) return Verdict::Bad;
   if (row.session >= 0) last_of_session_[row.session] = *arrival;
   if (end_ && *arrival >= *end_) return Verdict::BeyondDuration;
   request = {.arrival = *arrival,

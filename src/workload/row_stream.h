@@ -47,7 +47,9 @@ class RowStream {
   [[nodiscard]] bool finished() const;
   void check_outcome() const;
   Verdict place(std::int64_t line, Request& request);
-  [[nodiscard]] std::optional<SimTime> arrival_of(const ParsedRow& row, RowProblem& problem);
+  void record_bad_time(std::int64_t line, std::string message, std::string hint);
+  [[nodiscard]] std::optional<SimTime> arrival_after_pause(std::int64_t line, const ParsedRow& row);
+  [[nodiscard]] std::optional<SimTime> arrival_of(std::int64_t line, const ParsedRow& row);
 
   LineReader lines_;
   std::string file_name_;
