@@ -167,15 +167,15 @@ OperatorTime AttentionTimer::prefill(const PrefillBatch& batch) const {
   return roofline(r.launch, compute * kSecond, memory * kSecond);
 }
 
+std::int64_t AttentionTimer::mask_window() const { return entries_per_token_ < 1.0 ? 0 : window_; }
+
 std::int64_t AttentionTimer::effective_context(std::int64_t context) const {
-  if (!cached_ || context <= 0) return 0;
-  if (window_ == 0 || entries_per_token_ < 1.0) return context;
-  return chunked_ ? (context - 1) % window_ + 1 : std::min(context, window_);
+  if (!cached_) return 0;
+  return mask_window() > 0 ? std::min(context, window_) : context;
 }
 
 double AttentionTimer::pairs(std::int64_t n, std::int64_t past) const {
-  if (!cached_) return 0.0;
-  return causal_pairs(n, past, entries_per_token_ < 1.0 ? 0 : window_, chunked_);
+  return cached_ ? causal_pairs(n, past, mask_window(), chunked_) : 0.0;
 }
 
 }  // namespace moesim::operators

@@ -49,11 +49,14 @@ class AttentionTimer {
                  const catalog::Gpu& gpu, const Efficiency& prefill, const Efficiency& decode);
   [[nodiscard]] OperatorTime decode(const DecodeBatch& batch) const;
   [[nodiscard]] OperatorTime prefill(const PrefillBatch& batch) const;
-  /// Tokens of context that count for one sequence in this layer: min(context, window) for sliding
-  /// windows, the place inside the running chunk for chunked ones (never more than the window),
-  /// 0 for layers without a cache, all of it for the rest (compressed and sparse ones included).
+  /// Tokens of context that count for one sequence in this layer: min(context, window), 0 for
+  /// layers without a cache, all of it for compressed and sparse ones. Never falls as the context
+  /// grows; for chunked windows it is the most a query of the chunk can see (mean: half of it).
   [[nodiscard]] std::int64_t effective_context(std::int64_t context) const;
-  /// causal_pairs() of a chunk under this layer's mask.
+  /// Window that causal_pairs() is to be given for this layer: 0 where compressed entries reach
+  /// over the whole context.
+  [[nodiscard]] std::int64_t mask_window() const;
+  /// causal_pairs() of a chunk under this layer's mask; 0 for layers without a cache.
   [[nodiscard]] double pairs(std::int64_t n, std::int64_t past) const;
 
  private:
