@@ -118,6 +118,9 @@ std::vector<catalog::LayerRun> joined(const Sequence& sequence) {
   return runs;
 }
 
+/// Longest repetition format_layers() looks for.
+constexpr std::size_t kMaxPeriod = 64;
+
 bool same(const catalog::LayerRun& a, const catalog::LayerRun& b) {
   return a.kind == b.kind && a.count == b.count;
 }
@@ -156,7 +159,7 @@ std::string format_layers(std::span<const catalog::LayerRun> runs,
   while (at < runs.size()) {
     std::size_t best_period = 1;
     std::size_t best_times = 1;
-    for (std::size_t period = 2; at + 2 * period <= runs.size(); ++period) {
+    for (std::size_t period = 2; period <= kMaxPeriod && at + 2 * period <= runs.size(); ++period) {
       const std::size_t times = repeats_of(runs, at, period);
       if (times > 1 && times * period > best_times * best_period) {
         best_period = period;
