@@ -16,7 +16,7 @@ inline constexpr std::int64_t kNoCap = std::numeric_limits<std::int64_t>::max();
 inline constexpr std::size_t kMaxContextLaws = 8;
 
 struct ContextLaw {
-  std::int64_t cap = kNoCap;  ///< Context beyond this is not read when decoding.
+  std::int64_t cap = kNoCap;  ///< Context beyond this is not read when decoding; 0 = no cache.
   std::int64_t window = 0;    ///< Of prefill pairs; 0 = none.
   bool chunked = false;
   friend bool operator==(const ContextLaw&, const ContextLaw&) = default;

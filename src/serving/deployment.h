@@ -65,7 +65,7 @@ struct SloLimits {
 /// How long to run and what to count.
 struct RunSettings {
   std::uint64_t seed = 1;
-  SimTime warm_up;  ///< Requests that arrive earlier are served but not counted.
+  SimTime warm_up{};  ///< Requests that arrive earlier are served but not counted.
   SimTime duration = SimTime::never();  ///< No arrivals after this; what is in flight is finished.
   std::int64_t max_requests = 0;        ///< 0 = as many as the workload has.
 };

@@ -10,7 +10,7 @@ ContextLaw law_of(const catalog::Attention& attention, const operators::Attentio
   constexpr std::int64_t kBeyondAnyContext = std::int64_t{1} << 40;
   const std::int64_t cap = timer.effective_context(kBeyondAnyContext);
   return {.cap = cap == kBeyondAnyContext ? kNoCap : cap,
-          .window = attention.window,
+          .window = timer.mask_window(),
           .chunked = attention.chunked};
 }
 

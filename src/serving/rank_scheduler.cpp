@@ -179,8 +179,8 @@ void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t toke
   if (end == s.prefill_target) ++batch.logit_rows;
   for (std::size_t k = 0; k < laws_.size(); ++k) {
     const ContextLaw& law = laws_[k];
-    const std::int64_t reach = law.window > 0 ? std::min(end, law.window + tokens) : end;
-    batch.prefill_context[k] += reach;
+    if (law.cap == 0) continue;  // nothing is cached: there is nothing to look back at
+    batch.prefill_context[k] += law.window > 0 ? std::min(end, law.window + tokens) : end;
     batch.prefill_pairs[k] += operators::causal_pairs(tokens, s.prefilled, law.window, law.chunked);
   }
 }

@@ -1,0 +1,111 @@
+#include "cli/simulate_command.h"
+
+#include <chrono>
+#include <optional>
+#include <ostream>
+
+#include <fmt/format.h>
+#include <boost/program_options.hpp>
+
+#include "cli/output_directory.h"
+#include "cli/progress.h"
+#include "core/diagnostics.h"
+#include "report/request_csv.h"
+#include "report/result_json.h"
+#include "report/result_table.h"
+#include "scenario/catalog_reader.h"
+#include "scenario/scenario_reader.h"
+#include "sweep/run_scenario.h"
+
+namespace moesim::cli {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kUsage =
+    "moesim simulate SCENARIO [options]\n\n"
+    "Simulates one deployment under one workload and reports throughput, latency, memory and\n"
+    "monthly cost. SCENARIO is a .txtpb (Protocol Buffers text format) or .json file; see\n"
+    "scenarios/ for examples and docs/formats/scenario.md for every field.\n\n"
+    "  moesim simulate scenarios/llama_70b_h100_tp4.txtpb\n"
+    "  moesim simulate scenarios/llama_70b_h100_tp4.txtpb --set deployment.tp=8 --format json\n"
+    "  moesim simulate scenarios/deepseek_v3_h200_ep32.txtpb -o results/flagship\n\n"
+    "With -o: result.json, result.pb, requests.csv and scenario.txtpb (all defaults filled in;\n"
+    "simulate runs it again to the same fingerprint).\n"
+    "Exit codes: 0 done, 2 wrong input, 3 does not fit into memory.\n\n";
+
+void write_files(const OutputDirectory& folder, const sweep::ScenarioResult& result) {
+  folder.write("result.json", report::result_json(result));
+  folder.write("result.pb", report::result_binary(result));
+  folder.write("requests.csv", report::requests_csv(result));
+  folder.write("scenario.txtpb", result.scenario_text);
+}
+
+sweep::ScenarioResult simulate(const scenario::Scenario& scenario, bool quiet) {
+  Progress bar(scenario.name, quiet);
+  const double duration =
+      scenario.run.duration == SimTime::never() ? 0.0 : scenario.run.duration.seconds() / kSecond;
+  return sweep::run_scenario(scenario, [&](const serving::Progress& p) {
+    const double now = p.now.seconds() / kSecond;
+    double share = duration > 0 ? std::min(1.0, now / duration) : -1.0;
+    if (scenario.run.max_requests > 0) {
+      share = static_cast<double>(p.completed) / static_cast<double>(scenario.run.max_requests);
+    }
+    bar.update(share, fmt::format("{} requests done, {:.1f} s simulated", p.completed, now));
+  });
+}
+
+}  // namespace
+
+int run_simulate(const Arguments& arguments, std::ostream& out) {
+  CommonOptions common;
+  std::string path;
+  po::options_description options("Options");
+  add_common_options(options, common);
+  po::options_description all;
+  all.add(options);
+  all.add_options()("scenario", po::value(&path)->value_name("SCENARIO"));
+  po::positional_options_description places;
+  places.add("scenario", 1);
+  po::variables_map found;
+  if (!parse_options(arguments, all, places, found)) {
+    out << kUsage << options;
+    return kDone;
+  }
+  if (path.empty()) {
+    throw InputError(Diagnostic{.field = "SCENARIO",
+                                .message = "no scenario file given",
+                                .hint = "see moesim simulate --help"});
+  }
+  check_format(common.format, {"table", "json", "csv"});
+  if (found.count("seed") != 0) {
+    common.overrides.push_back(
+        fmt::format("simulation.seed={}", found["seed"].as<std::uint64_t>()));
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_data_directory());
+  const scenario::Scenario scenario = scenario::read_scenario_file(path, common.overrides, catalog);
+  std::optional<OutputDirectory> folder;
+  if (!common.output_directory.empty()) {
+    folder.emplace(common.output_directory, common.overwrite,
+                   Arguments{"result.json", "result.pb", "requests.csv", "scenario.txtpb"});
+  }
+  const sweep::ScenarioResult result = simulate(scenario, common.quiet);
+  if (folder) write_files(*folder, result);
+  if (common.format == "json") {
+    out << report::result_json(result);
+  } else if (common.format == "csv") {
+    out << report::summary_csv(result);
+  } else {
+    out << report::result_table(result);
+  }
+  if (!common.quiet) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    fmt::print(stderr, "{} requests simulated in {:.3g} s\n", result.run.summary.requests_completed,
+               took.count());
+    if (folder) fmt::print(stderr, "results in {}\n", folder->path());
+  }
+  return result.fits ? kDone : kDoesNotFit;
+}
+
+}  // namespace moesim::cli

@@ -1,0 +1,94 @@
+#include "sweep/demand.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "core/text.h"
+#include "workload/generator.h"
+
+namespace moesim::sweep {
+namespace {
+
+constexpr int kComparedRequests = 1000;
+
+bool same_requests(const scenario::Scenario& a, const scenario::Scenario& b) {
+  const auto first = make_source(a);
+  const auto other = make_source(b);
+  const bool timed = a.workload.concurrency == 0;
+  for (int i = 0; i < kComparedRequests; ++i) {
+    const std::optional<workload::Request> x = first->next();
+    const std::optional<workload::Request> y = other->next();
+    if (x.has_value() != y.has_value()) return false;
+    if (!x) return true;
+    if (x->input_tokens != y->input_tokens || x->output_tokens != y->output_tokens ||
+        (timed && x->arrival != y->arrival)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string seconds(SimTime time) {
+  return time == SimTime::never() ? "no limit" : format_number(time.seconds() / kSecond) + " s";
+}
+
+std::string limits(const serving::SloLimits& slo) {
+  return fmt::format("TTFT {}, TPOT {}, end to end {}", seconds(slo.ttft), seconds(slo.tpot),
+                     seconds(slo.end_to_end));
+}
+
+std::string loop(const scenario::WorkloadSettings& w) {
+  return w.concurrency == 0 ? "open" : fmt::format("closed with {} in flight", w.concurrency);
+}
+
+std::string request_limit(const serving::RunSettings& run) {
+  return run.max_requests == 0 ? "all of the workload" : fmt::format("{}", run.max_requests);
+}
+
+}  // namespace
+
+std::unique_ptr<workload::RequestSource> make_source(const scenario::Scenario& s) {
+  const scenario::WorkloadSettings& w = s.workload;
+  if (w.trace) return workload::make_trace_source(*w.trace);
+  const workload::GenerateOptions options{.seed = s.run.seed, .rate_scale = w.rate_scale};
+  return workload::make_generated_source(*w.model, options);
+}
+
+std::vector<std::string> demand_differences(const scenario::Scenario& first,
+                                            const scenario::Scenario& other) {
+  std::vector<std::string> found;
+  const auto differ = [&](const char* what, const std::string& a, const std::string& b) {
+    if (a == b) return;
+    found.push_back(fmt::format("not the same demand: {} of {} is {}, of {} it is {}", what,
+                                first.name, a, other.name, b));
+  };
+  const scenario::WorkloadSettings& a = first.workload;
+  const scenario::WorkloadSettings& b = other.workload;
+  differ("the loop", loop(a), loop(b));
+  if (a.concurrency == b.concurrency && !same_requests(first, other)) {
+    if (a.description != b.description) {
+      differ("the workload", a.description, b.description);
+    } else if (first.run.seed != other.run.seed) {
+      differ("the seed", fmt::format("{}", first.run.seed), fmt::format("{}", other.run.seed));
+    } else {
+      found.push_back(fmt::format("not the same demand: {} and {} serve different requests",
+                                  first.name, other.name));
+    }
+  }
+  differ("the warm-up", seconds(first.run.warm_up), seconds(other.run.warm_up));
+  differ("the time of arrivals", seconds(first.run.duration), seconds(other.run.duration));
+  differ("the number of requests", request_limit(first.run), request_limit(other.run));
+  if (limits(first.slo) != limits(other.slo)) {
+    found.push_back(fmt::format("goodput is counted by different limits: {} by {}; {} by {}",
+                                first.name, limits(first.slo), other.name, limits(other.slo)));
+  }
+  if (first.pricing.hours_per_month != other.pricing.hours_per_month) {
+    found.push_back(fmt::format("months differ: {} h for {}, {} h for {}",
+                                format_number(first.pricing.hours_per_month), first.name,
+                                format_number(other.pricing.hours_per_month), other.name));
+  }
+  return found;
+}
+
+}  // namespace moesim::sweep
