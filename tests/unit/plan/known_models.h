@@ -82,7 +82,7 @@ inline catalog::Model deepseek_v3() {
   model.kinds = {dense, moe};
   model.runs = {{.kind = 0, .count = 3}, {.kind = 1, .count = 58}};
   model.mtp_modules = 1;
-  model.mtp_parameters = 11'610'061'056;
+  model.mtp_parameters = 11'610'068'224;
   model.context_length = 131072;
   return model;
 }
