@@ -1,8 +1,10 @@
 // Collectives of a group of GPUs, alone on the topology: latency of the steps plus the busiest
 // link.
 //
-// Model:   steps of the algorithm over the paths of the topology; a step takes the longest path's
-//          latency, its bytes leave at the rate of the link that carries most of them.
+// Model:   steps of the algorithm over the paths of the topology; its bytes leave at the rate of
+// the
+//          link that carries most of them. A step over NICs or PCIe takes the longest path's
+//          latency; over scale-up links the first does and each later one 0.12 of it.
 // Omits:   start of the kernel, slow protocols of small messages, in-network reduction, pipelining
 //          between the phases of hierarchical forms. Formulas and known error:
 //          docs/models/collectives.md. Flows of several kinds that share links are the business of

@@ -8,7 +8,7 @@ using namespace moesim::literals;
 EfficiencySet EfficiencySet::defaults() {
   return {
       .gemm = {.compute = 0.70, .memory = 0.80, .launch = 2.5_us},
-      .grouped_gemm = {.compute = 0.55, .memory = 0.75, .launch = 5_us},
+      .grouped_gemm = {.compute = 0.50, .memory = 0.70, .launch = 10_us},
       .prefill_attention = {.compute = 0.55, .memory = 0.80, .launch = 5_us},
       .decode_attention = {.compute = 0.67, .memory = 0.80, .launch = 5_us},
       .memory_pass = {.compute = 1.0, .memory = 0.80, .launch = 2_us},
