@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
 int main(int argc, char** argv) {
   std::vector<std::filesystem::path> inputs;
   for (int i = 1; i < argc; ++i) {
+    if (!std::filesystem::is_directory(argv[i])) continue;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[i])) {
       if (entry.is_regular_file()) inputs.push_back(entry.path());
     }
