@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "tests/support/aborts.h"
 #include "tests/support/catch.h"
 #include "tests/support/toy_worlds.h"
 #include "topology/topology.h"
@@ -119,6 +120,25 @@ TEST_CASE("Topology: racks of one NVLink domain are joined by rails", "[topology
   CHECK(walk(t, GpuId{0}, GpuId{71}) == "node0/gpu0 domain0 node17/gpu3");
   CHECK(walk(t, GpuId{0}, GpuId{72}) ==
         "node0/gpu0 node0/nic0 rail0/leaf0 node18/nic0 node18/gpu0");
+}
+
+TEST_CASE("Topology: clusters whose GPUs could not reach each other are a bug of ours",
+          "[topology]") {
+  const auto wire = [](const Cluster& c) { return test::aborts([&] { const Topology t(c); }); };
+  Cluster apart = toy_cluster(2, 2);
+  apart.scale_out = ScaleOut::None;
+  CHECK(wire(apart));
+  Cluster no_nics = toy_cluster(2, 2);
+  no_nics.nics_per_node = 0;
+  CHECK(wire(no_nics));
+  Cluster dark = toy_cluster(2, 2);
+  dark.nic.bandwidth = BytesPerSecond{};
+  CHECK(wire(dark));
+  Cluster meshed_racks = toy_cluster(2, 2);
+  meshed_racks.gpu.scale_up = catalog::ScaleUpKind::XgmiMesh;
+  meshed_racks.nodes_per_scale_up_domain = 2;
+  CHECK(wire(meshed_racks));
+  CHECK_FALSE(wire(toy_cluster(2, 2)));
 }
 
 }  // namespace
