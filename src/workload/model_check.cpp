@@ -152,10 +152,12 @@ void check_length_present(Checker& checker, const WorkloadModel& model, const ch
   if (law) {
     checker.length(field, *law);
   } else {
-    checker.bad(field,
-                fmt::format("workload {} has no {} lengths: none were published",
-                            model.name.empty() ? "without a name" : model.name, field),
-                "give input and output lengths in the scenario");
+    checker.bad(
+        field,
+        model.name.empty()
+            ? fmt::format("no {} lengths given", field)
+            : fmt::format("workload {} has no {} lengths: none were published", model.name, field),
+        "give input and output lengths in the scenario");
   }
 }
 

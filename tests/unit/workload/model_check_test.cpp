@@ -37,6 +37,14 @@ TEST_CASE("check_model: missing lengths are demanded", "[workload]") {
         "input and output lengths in the scenario\n");
 }
 
+TEST_CASE("check_model: a model written out in a scenario may have no name", "[workload]") {
+  WorkloadModel model = good();
+  model.name = "";
+  model.output.reset();
+  CHECK(problems(model) ==
+        "error: output: no output lengths given; give input and output lengths in the scenario\n");
+}
+
 TEST_CASE("check_model: arrivals out of range", "[workload]") {
   WorkloadModel model = good();
   model.arrivals = GammaRenewal{.shape = 0.0};
