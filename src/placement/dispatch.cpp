@@ -1,6 +1,7 @@
 #include "placement/dispatch.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 
@@ -10,7 +11,28 @@
 namespace moesim::placement {
 namespace {
 
-constexpr std::size_t kLanes = 8;  // Domains whose counts fit as bytes into one word.
+constexpr std::uint64_t kBytes = 0x0101010101010101ULL;
+
+/// Bit i of a byte, moved to byte i of a word.
+constexpr std::array<std::uint64_t, 256> kBitsToBytes = [] {
+  std::array<std::uint64_t, 256> table{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    for (std::size_t i = 0; i < 8; ++i) table[byte] |= std::uint64_t{byte >> i & 1U} << (8 * i);
+  }
+  return table;
+}();
+
+/// 1 in each byte that is not zero.
+std::uint64_t nonzero_bytes(std::uint64_t x) {
+  return ((((x & (0x7f * kBytes)) + 0x7f * kBytes) | x) >> 7) & kBytes;
+}
+
+/// Number of bits set in each byte.
+std::uint64_t bits_in_bytes(std::uint64_t x) {
+  x -= x >> 1 & 0x55 * kBytes;
+  x = (x & 0x33 * kBytes) + (x >> 2 & 0x33 * kBytes);
+  return (x + (x >> 4)) & 0x0f * kBytes;
+}
 
 /// Which of `count` replicas: 16 bits of the token's hash per pick, in equal parts.
 std::uint32_t replica_index(std::uint64_t hash, std::size_t pick, std::uint32_t count) {
@@ -21,9 +43,10 @@ std::uint32_t replica_index(std::uint64_t hash, std::size_t pick, std::uint32_t 
 
 }  // namespace
 
-/// Takes tokens in the order of their source ranks. All of its state lives in registers or on the
-/// stack; what it adds to is the traffic and the stamps of the dispatcher.
-template <int TopK, bool Lanes>
+/// Takes tokens in the order of their source ranks. Packed: the ranks a token reaches are bits of
+/// one word, a byte per domain, and counts grow in the bytes of words. Else: stamps per rank and
+/// domain.
+template <int TopK, bool Packed>
 class Dispatcher::Counter {
  public:
   Counter(Dispatcher& dispatcher, std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
@@ -33,13 +56,12 @@ class Dispatcher::Counter {
         tokens_of_rank_(tokens_of_rank),
         top_k_(TopK > 0 ? TopK : static_cast<std::size_t>(dispatcher.router_->shape().top_k)),
         experts_(static_cast<std::size_t>(dispatcher.shape_.experts)),
+        domains_(static_cast<std::size_t>(dispatcher.domains_)),
         choice_of_layer_(
             &dispatcher.choice_[static_cast<std::size_t>(layer) * dispatcher.views_ * experts_]),
         replica_(&dispatcher.replica_[static_cast<std::size_t>(layer * dispatcher.shape_.slots())]),
-        rank_stamp_(dispatcher.rank_stamp_.data()),
+        rank_bit_(dispatcher.rank_bit_.data()),
         slot_tokens_(traffic.slot_tokens.data()),
-        scale_up_in_(traffic.scale_up_in.data()),
-        lane_shift_(dispatcher.lane_shift_.data()),
         seed_(replica_seed),
         stamp_(dispatcher.last_stamp_) {
     next_source();
@@ -54,51 +76,65 @@ class Dispatcher::Counter {
     --left_;
     const std::uint64_t hash = mix64(seed_ + token_++);
     ++stamp_;
-    std::uint64_t domain_lanes = 0;
+    std::uint64_t reached = 0;
     for (std::size_t i = 0; i < (TopK > 0 ? TopK : top_k_); ++i) {
       const std::uint32_t choice = choice_[experts[i]];
       const std::uint32_t at = (choice & 0xffffU) + replica_index(hash, i, choice >> 16);
-      const std::uint32_t slot = replica_[at] >> 16;
-      const std::uint32_t rank = replica_[at] & 0xffffU;
-      ++slot_tokens_[slot];
-      const std::uint32_t hop = rank_stamp_[rank] != stamp_ ? needs_hop_[rank] : 0U;
-      rank_stamp_[rank] = stamp_;
-      scale_up_in_[rank] += static_cast<std::int32_t>(hop);
-      if constexpr (Lanes) {
-        domain_lanes |= std::uint64_t{1} << lane_shift_[rank];
-        hop_lanes_ += std::uint64_t{hop} << lane_shift_[rank];
+      const std::uint32_t replica = replica_[at];
+      ++slot_tokens_[replica >> 16];
+      if constexpr (Packed) {
+        reached |= rank_bit_[replica & 0xffffU];
       } else {
-        count_domain(rank, hop);
+        count_rank(replica & 0xffffU);
       }
     }
-    if constexpr (Lanes) {
-      token_lanes_ += domain_lanes;
-      if (++in_lanes_ == 255 / (TopK > 0 ? TopK : top_k_)) unload();
+    if constexpr (Packed) {
+      domain_token_bytes_ += nonzero_bytes(reached);
+      const std::uint64_t hops = reached & hop_bits_;
+      domain_hop_bytes_ += bits_in_bytes(hops);
+      for (std::size_t x = 0; x < domains_; ++x) {
+        rank_bytes_[x] += kBitsToBytes[hops >> (8 * x) & 0xffU];
+      }
+      if (++in_domain_bytes_ == 31) unload_domains();  // 31 * 8 ranks fit into a byte.
+      if (++in_rank_bytes_ == 255) unload_ranks();
     }
   }
 
   void finish() {
     end_source();
+    if constexpr (Packed) unload_ranks();
     d_.last_stamp_ = stamp_;
   }
 
  private:
-  void count_domain(std::uint32_t rank, std::uint32_t hop) {
+  void count_rank(std::uint32_t rank) {
     const auto domain = static_cast<std::size_t>(d_.shape_.domain_of_rank[rank]);
+    const std::int32_t hop = d_.rank_stamp_[rank] != stamp_ ? needs_hop_[rank] : 0;
+    d_.rank_stamp_[rank] = stamp_;
+    traffic_.scale_up_in[rank] += hop;
+    d_.domain_hops_[domain] += hop;
     d_.domain_tokens_[domain] += d_.domain_stamp_[domain] != stamp_ ? 1 : 0;
     d_.domain_stamp_[domain] = stamp_;
-    d_.domain_hops_[domain] += static_cast<std::int32_t>(hop);
   }
 
-  /// Empties the byte lanes before one can run over.
-  void unload() {
-    for (std::size_t x = 0; x < static_cast<std::size_t>(d_.domains_); ++x) {
-      d_.domain_tokens_[x] += static_cast<std::int32_t>(token_lanes_ >> (8 * x) & 0xffU);
-      d_.domain_hops_[x] += static_cast<std::int32_t>(hop_lanes_ >> (8 * x) & 0xffU);
+  void unload_domains() {
+    for (std::size_t x = 0; x < domains_; ++x) {
+      d_.domain_tokens_[x] += static_cast<std::int32_t>(domain_token_bytes_ >> (8 * x) & 0xffU);
+      d_.domain_hops_[x] += static_cast<std::int32_t>(domain_hop_bytes_ >> (8 * x) & 0xffU);
     }
-    token_lanes_ = 0;
-    hop_lanes_ = 0;
-    in_lanes_ = 0;
+    domain_token_bytes_ = 0;
+    domain_hop_bytes_ = 0;
+    in_domain_bytes_ = 0;
+  }
+
+  void unload_ranks() {
+    for (std::size_t r = 0; r < tokens_of_rank_.size(); ++r) {
+      const auto domain = static_cast<std::size_t>(d_.shape_.domain_of_rank[r]);
+      traffic_.scale_up_in[r] +=
+          static_cast<std::int32_t>(rank_bytes_[domain] >> (8 * d_.position_[r]) & 0xffU);
+    }
+    rank_bytes_.fill(0);
+    in_rank_bytes_ = 0;
   }
 
   void next_source() {
@@ -108,17 +144,17 @@ class Dispatcher::Counter {
     const auto domain = static_cast<std::size_t>(d_.shape_.domain_of_rank[source_]);
     choice_ = choice_of_layer_ + (d_.views_ == 1 ? 0 : domain * experts_);
     needs_hop_ = &d_.needs_hop_[d_.position_[source_] * tokens_of_rank_.size()];
+    if constexpr (Packed) hop_bits_ = d_.hop_bits_[d_.position_[source_]];
   }
 
   void end_source() {
     if (source_ == tokens_of_rank_.size()) return;
-    if constexpr (Lanes) unload();
-    const auto domains = static_cast<std::size_t>(d_.domains_);
+    if constexpr (Packed) unload_domains();
     const auto own = static_cast<std::size_t>(d_.shape_.domain_of_rank[source_]);
     d_.domain_tokens_[own] = 0;
-    std::int32_t* const to_node = &traffic_.to_node[source_ * domains];
-    const std::uint16_t* const relay = &d_.relay_[d_.position_[source_] * domains];
-    for (std::size_t x = 0; x < domains; ++x) {
+    std::int32_t* const to_node = &traffic_.to_node[source_ * domains_];
+    const std::uint16_t* const relay = &d_.relay_[d_.position_[source_] * domains_];
+    for (std::size_t x = 0; x < domains_; ++x) {
       to_node[x] = d_.domain_tokens_[x];
       traffic_.token_copies_between_nodes += d_.domain_tokens_[x];
       traffic_.scale_up_out[relay[x]] += d_.domain_hops_[x];
@@ -132,19 +168,21 @@ class Dispatcher::Counter {
   std::span<const std::int32_t> tokens_of_rank_;
   std::size_t top_k_;
   std::size_t experts_;
+  std::size_t domains_;
   const std::uint32_t* choice_of_layer_;
   const std::uint32_t* choice_ = nullptr;
   const std::uint32_t* replica_;
   const std::uint8_t* needs_hop_ = nullptr;
-  std::uint32_t* rank_stamp_;
+  const std::uint64_t* rank_bit_;
   std::int32_t* slot_tokens_;
-  std::int32_t* scale_up_in_;
-  const std::uint8_t* lane_shift_;
   std::uint64_t seed_;
   std::uint64_t token_ = 0;
-  std::uint64_t token_lanes_ = 0;
-  std::uint64_t hop_lanes_ = 0;
-  std::size_t in_lanes_ = 0;
+  std::uint64_t hop_bits_ = 0;
+  std::uint64_t domain_token_bytes_ = 0;
+  std::uint64_t domain_hop_bytes_ = 0;
+  std::array<std::uint64_t, 8> rank_bytes_{};  ///< [domain] a byte per rank.
+  std::uint32_t in_domain_bytes_ = 0;
+  std::uint32_t in_rank_bytes_ = 0;
   std::size_t source_ = 0;
   std::int32_t left_ = 0;
   std::uint32_t stamp_;
@@ -168,7 +206,6 @@ Dispatcher::Dispatcher(const routing::ExpertRouter& router, const Placement& pla
     auto& domain = members[static_cast<std::size_t>(shape_.domain_of_rank[r])];
     position_.push_back(static_cast<std::uint16_t>(domain.size()));
     domain.push_back(static_cast<std::uint16_t>(r));
-    lane_shift_.push_back(static_cast<std::uint8_t>(8 * (shape_.domain_of_rank[r] % 8)));
   }
   std::size_t positions = 0;
   for (const auto& domain : members) {
@@ -181,6 +218,18 @@ Dispatcher::Dispatcher(const routing::ExpertRouter& router, const Placement& pla
       const std::uint16_t relay = domain[p % domain.size()];
       relay_.push_back(relay);
       needs_hop_[p * ranks + relay] = 0;
+    }
+  }
+  packed_ = domains <= 8 && positions <= 8;
+  if (packed_) {
+    for (std::size_t r = 0; r < ranks; ++r) {
+      rank_bit_.push_back(std::uint64_t{1} << (8 * shape_.domain_of_rank[r] + position_[r]));
+    }
+    for (std::size_t p = 0; p < positions; ++p) {
+      hop_bits_.push_back(0);
+      for (std::size_t r = 0; r < ranks; ++r) {
+        if (needs_hop_[p * ranks + r] != 0) hop_bits_.back() |= rank_bit_[r];
+      }
     }
   }
   rank_stamp_.assign(ranks, 0);
@@ -257,29 +306,21 @@ std::int64_t Dispatcher::begin(std::span<const std::int32_t> tokens_of_rank,
   return tokens;
 }
 
-template <int TopK, int TopGroups, bool Lanes>
+template <class Known, bool Packed>
 void Dispatcher::run_as(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
                         RandomStream& stream, LayerTraffic& traffic) {
   const std::int64_t tokens = begin(tokens_of_rank, traffic);
-  Counter<TopK, Lanes> counter(*this, layer, tokens_of_rank, stream.next(), traffic);
-  router_->draw_fixed<TopK, TopGroups>(layer, tokens, stream, counter);
+  Counter<Known::kTopK, Packed> counter(*this, layer, tokens_of_rank, stream.next(), traffic);
+  router_->draw_known<Known>(layer, tokens, stream, counter);
   counter.finish();
 }
 
 void Dispatcher::run(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
                      RandomStream& stream, LayerTraffic& traffic) {
-  const routing::RoutingShape& shape = router_->shape();
-  const bool lanes = domains_ <= static_cast<std::int64_t>(kLanes);
-  if (shape.top_k == 8 && shape.groups == 1) {
-    lanes ? run_as<8, 1, true>(layer, tokens_of_rank, stream, traffic)
-          : run_as<8, 1, false>(layer, tokens_of_rank, stream, traffic);
-  } else if (shape.top_k == 8 && shape.top_groups == 4) {
-    lanes ? run_as<8, 4, true>(layer, tokens_of_rank, stream, traffic)
-          : run_as<8, 4, false>(layer, tokens_of_rank, stream, traffic);
-  } else {
-    lanes ? run_as<0, 0, true>(layer, tokens_of_rank, stream, traffic)
-          : run_as<0, 0, false>(layer, tokens_of_rank, stream, traffic);
-  }
+  routing::with_known_shape(router_->shape(), [&](auto known) {
+    packed_ ? run_as<decltype(known), true>(layer, tokens_of_rank, stream, traffic)
+            : run_as<decltype(known), false>(layer, tokens_of_rank, stream, traffic);
+  });
 }
 
 void Dispatcher::count(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
@@ -292,7 +333,7 @@ void Dispatcher::count(std::int64_t layer, std::span<const std::int32_t> tokens_
     for (std::int64_t t = 0; t < tokens; ++t) counter(experts.data() + t * top_k);
     counter.finish();
   };
-  if (domains_ <= static_cast<std::int64_t>(kLanes)) {
+  if (packed_) {
     feed(Counter<0, true>(*this, layer, tokens_of_rank, replica_seed, traffic));
   } else {
     feed(Counter<0, false>(*this, layer, tokens_of_rank, replica_seed, traffic));

@@ -61,9 +61,9 @@ class Dispatcher {
   [[nodiscard]] std::int64_t domains() const { return domains_; }
 
  private:
-  template <int TopK, bool Lanes>
+  template <int TopK, bool Packed>
   class Counter;
-  template <int TopK, int TopGroups, bool Lanes>
+  template <class Known, bool Packed>
   void run_as(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
               RandomStream& stream, LayerTraffic& traffic);
   void build_layer(std::span<const std::int32_t> expert_of_slot, std::size_t layer);
@@ -78,7 +78,9 @@ class Dispatcher {
   std::vector<std::uint32_t> choice_;
   /// [layer * slots], ordered by expert, then domain: slot << 16 | rank.
   std::vector<std::uint32_t> replica_;
-  std::vector<std::uint8_t> lane_shift_;   ///< [ranks] 8 * domain, up to 8 domains.
+  bool packed_ = false;  ///< At most 8 domains of at most 8 ranks: a byte per domain in one word.
+  std::vector<std::uint64_t> rank_bit_;    ///< [ranks] packed only: bit 8 * domain + position.
+  std::vector<std::uint64_t> hop_bits_;    ///< [position] packed only: all ranks but the relays.
   std::vector<std::uint16_t> position_;    ///< [ranks] inside the domain.
   std::vector<std::uint8_t> needs_hop_;    ///< [position * ranks + rank] 0: the relay itself.
   std::vector<std::uint16_t> relay_;       ///< [position * domains + domain] rank.

@@ -1,7 +1,7 @@
 // Walker's alias table packed for a branch-free draw: 2^bits columns, one 32-bit word each.
 //
 // A word holds a 16-bit threshold above a 16-bit payload; a draw takes one 32-bit random number:
-// its top `bits` bits choose the column, the next 16 decide between the column's own outcome and
+// its top `bits` bits choose the column, its low 16 decide between the column's own outcome and
 // the payload. Columns beyond the number of outcomes have threshold 0, so any count works.
 // Source: A. J. Walker, ACM TOMS 3(3), 1977; construction in linear time: M. D. Vose, IEEE TSE
 // 17(9), 1991.
@@ -16,17 +16,14 @@
 
 namespace moesim::routing {
 
-/// What one 32-bit random number points at.
-struct AliasPoint {
-  std::uint32_t column;
-  std::uint32_t fraction;  ///< 16 bits.
-};
+/// Column of a table of 2^bits that a 32-bit random number points at. Precondition: bits <= 16.
+[[nodiscard]] inline std::uint32_t alias_column(std::uint32_t random, unsigned bits) {
+  return static_cast<std::uint32_t>(std::uint64_t{random} >> (32 - bits));
+}
 
-/// Precondition: bits <= 16.
-[[nodiscard]] inline AliasPoint alias_point(std::uint32_t random, unsigned bits) {
-  const std::uint64_t shifted = std::uint64_t{random} << bits;
-  return {static_cast<std::uint32_t>(shifted >> 32),
-          static_cast<std::uint32_t>(shifted >> 16) & 0xffffU};
+/// True if the number chooses the column's own outcome, false for the payload of its word.
+[[nodiscard]] inline bool alias_keeps(std::uint32_t random, std::uint32_t word) {
+  return (random & 0xffffU) < word >> 16;
 }
 
 /// Columns needed for `outcomes`: the power of two that holds them, as exponent.

@@ -53,10 +53,9 @@ class ExpertRouter {
   /// expert_router_draw.h so that the sink is inlined.
   template <class Sink>
   void draw(std::int64_t layer, std::int64_t tokens, RandomStream& stream, Sink&& sink) const;
-  /// The same draw with top_k and top_groups known when compiling (0, 0: taken from the shape;
-  /// TopGroups 1: groups is 1). The numbers drawn do not depend on which of the two is called.
-  template <int TopK, int TopGroups, class Sink>
-  void draw_fixed(std::int64_t layer, std::int64_t tokens, RandomStream& stream, Sink&& sink) const;
+  /// The same draw with the shape known when compiling (KnownShape in expert_router_draw.h).
+  template <class Known, class Sink>
+  void draw_known(std::int64_t layer, std::int64_t tokens, RandomStream& stream, Sink&& sink) const;
   /// Largest relative difference between the expected load of an expert and its prescribed share,
   /// over all layers; above 1e-3 the popularity cannot be had with this shape.
   [[nodiscard]] double deviation() const { return deviation_; }

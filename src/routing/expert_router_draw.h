@@ -20,32 +20,67 @@
 
 namespace moesim::routing {
 
-template <int TopK, int TopGroups, class Sink>
-void ExpertRouter::draw_fixed(std::int64_t layer, std::int64_t tokens, RandomStream& stream,
+/// A shape known when compiling; all zero: taken from the router. The numbers drawn are the same.
+template <int TopK, int TopGroups, int GroupSize, bool Grouped>
+struct KnownShape {
+  static constexpr int kTopK = TopK;
+  static constexpr int kTopGroups = TopGroups;
+  static constexpr int kGroupSize = GroupSize;
+  static constexpr bool kGrouped = Grouped;
+  [[nodiscard]] static bool matches(const RoutingShape& shape) {
+    return shape.top_k == TopK && shape.top_groups == TopGroups &&
+           shape.experts == GroupSize * shape.groups && (shape.groups > 1) == Grouped;
+  }
+};
+using AnyShape = KnownShape<0, 0, 0, false>;
+using DeepSeekV3Shape = KnownShape<8, 4, 32, true>;
+using Top8Of256Shape = KnownShape<8, 1, 256, false>;
+
+/// Calls `action` with the KnownShape that fits.
+template <class Action>
+void with_known_shape(const RoutingShape& shape, Action&& action) {
+  if (DeepSeekV3Shape::matches(shape)) {
+    action(DeepSeekV3Shape{});
+  } else if (Top8Of256Shape::matches(shape)) {
+    action(Top8Of256Shape{});
+  } else {
+    action(AnyShape{});
+  }
+}
+
+/// Draws in vain after which the rest of a token is taken one by one.
+inline constexpr std::size_t kTries = 4096;
+
+template <class Known, class Sink>
+void ExpertRouter::draw_known(std::int64_t layer, std::int64_t tokens, RandomStream& stream,
                               Sink&& sink) const {
   MOESIM_DCHECK(layer >= 0 && layer < shape_.moe_layers, "layer out of range");
-  MOESIM_DCHECK(TopGroups != 1 || shape_.groups == 1, "TopGroups 1 stands for no groups at all");
-  const std::size_t top_k = TopK > 0 ? TopK : static_cast<std::size_t>(shape_.top_k);
-  const std::size_t kept = TopGroups > 0 ? TopGroups : static_cast<std::size_t>(shape_.top_groups);
+  MOESIM_DCHECK(Known::kTopK == 0 || Known::matches(shape_), "compiled for another shape");
+  constexpr bool kIsKnown = Known::kTopK > 0;
+  const std::size_t top_k = kIsKnown ? Known::kTopK : static_cast<std::size_t>(shape_.top_k);
+  const std::size_t kept =
+      kIsKnown ? Known::kTopGroups : static_cast<std::size_t>(shape_.top_groups);
+  const auto size = kIsKnown ? static_cast<std::uint32_t>(Known::kGroupSize)
+                             : static_cast<std::uint32_t>(shape_.experts / shape_.groups);
+  const unsigned expert_bits = kIsKnown ? alias_bits(Known::kGroupSize) : layout_.expert_bits;
+  const unsigned group_bits = kIsKnown ? alias_bits(Known::kTopGroups) : layout_.group_bits;
+  const bool grouped = kIsKnown ? Known::kGrouped : shape_.groups > 1;
+
   const std::uint32_t* const words = &words_[static_cast<std::size_t>(layer) * layout_.words];
   const std::uint32_t* const expert_words = words + layout_.experts;
   const std::uint32_t* const group_words = words + layout_.groups_of_choice;
-  const auto size = static_cast<std::uint32_t>(shape_.experts / shape_.groups);
-  const unsigned expert_bits = layout_.expert_bits;
-
   const auto expert_of = [&](std::uint32_t random, std::uint32_t group) {
-    const AliasPoint point = alias_point(random, expert_bits);
-    const std::uint32_t word = expert_words[(std::size_t{group} << expert_bits) + point.column];
-    return point.fraction < word >> 16 ? group * size + point.column : word & 0xffffU;
+    const std::uint32_t column = alias_column(random, expert_bits);
+    const std::uint32_t word = expert_words[(group << expert_bits) + column];
+    return alias_keeps(random, word) ? group * size + column : word & 0xffffU;
   };
 
-  // stamp[e] == token + 1: expert e is already chosen for the token. A chosen list may run over by
-  // one draw, which is dropped.
+  // stamp[e] == token: expert e is already chosen for it. What `chosen` holds beyond top_k is
+  // dropped.
   std::array<std::uint32_t, kMaxExperts> stamp;
   std::fill_n(stamp.begin(), shape_.experts, 0U);
-  std::array<std::uint16_t, kMaxTopK + 2> chosen;
-  RandomStream local =
-      stream;  // In registers: the compiler cannot prove the caller's is not shared.
+  std::array<std::uint16_t, kMaxTopK + 4> chosen;
+  RandomStream local = stream;  // In registers: the compiler cannot tell who shares the caller's.
 
   for (std::uint32_t token = 1; token <= static_cast<std::uint32_t>(tokens); ++token) {
     std::size_t count = 0;
@@ -55,17 +90,20 @@ void ExpertRouter::draw_fixed(std::int64_t layer, std::int64_t tokens, RandomStr
       count += stamp[expert] != token ? 1U : 0U;
       stamp[expert] = token;
     };
-    if (TopGroups == 1 || shape_.groups == 1) {
-      for (std::size_t tries = 0; count < top_k && tries < 64 * kMaxTopK; ++tries) {
+    if (!grouped) {
+      const auto draw_two = [&] {
         const std::uint64_t random = local.next();
         take(expert_of(static_cast<std::uint32_t>(random >> 32), 0));
         take(expert_of(static_cast<std::uint32_t>(random), 0));
-      }
+      };
+      for (std::size_t i = 0; i < (top_k + 1) / 2; ++i) draw_two();
+      for (std::size_t tries = 0; count < top_k && tries < kTries; ++tries) draw_two();
     } else {
       std::uint64_t random = local.next();
-      const AliasPoint point = alias_point(static_cast<std::uint32_t>(random), layout_.choice_bits);
-      const std::uint32_t word = words[point.column];
-      const std::uint32_t choice = point.fraction < word >> 16 ? point.column : word & 0xffffU;
+      const auto low = static_cast<std::uint32_t>(random);
+      const std::uint32_t column = alias_column(low, layout_.choice_bits);
+      const std::uint32_t choice =
+          alias_keeps(low, words[column]) ? column : words[column] & 0xffffU;
       groups += choice * kept;
       for (std::size_t i = 0; i < kept; ++i) {
         random = i % 2 == 0 ? random >> 32 : local.next();
@@ -74,14 +112,16 @@ void ExpertRouter::draw_fixed(std::int64_t layer, std::int64_t tokens, RandomStr
         stamp[expert] = token;
       }
       count = kept;
-      const std::uint32_t* const inside = group_words + (std::size_t{choice} << layout_.group_bits);
-      for (std::size_t tries = 0; count < top_k && tries < 64 * kMaxTopK; ++tries) {
-        random = local.next();
-        const AliasPoint at = alias_point(static_cast<std::uint32_t>(random), layout_.group_bits);
-        const std::uint32_t pair = inside[at.column];
-        const std::uint32_t group = (at.fraction < pair >> 16 ? pair >> 8 : pair) & 0xffU;
-        take(expert_of(static_cast<std::uint32_t>(random >> 32), group));
-      }
+      const std::uint32_t* const inside = group_words + (std::size_t{choice} << group_bits);
+      const auto draw_one = [&] {
+        const std::uint64_t pair = local.next();
+        const auto first = static_cast<std::uint32_t>(pair);
+        const std::uint32_t word = inside[alias_column(first, group_bits)];
+        const std::uint32_t group = (alias_keeps(first, word) ? word >> 8 : word) & 0xffU;
+        take(expert_of(static_cast<std::uint32_t>(pair >> 32), group));
+      };
+      for (std::size_t i = kept; i < top_k; ++i) draw_one();
+      for (std::size_t tries = 0; count < top_k && tries < kTries; ++tries) draw_one();
     }
     if (count < top_k) [[unlikely]] {
       RandomStream escaping = local;  // Only a copy has its address taken.
@@ -96,13 +136,8 @@ void ExpertRouter::draw_fixed(std::int64_t layer, std::int64_t tokens, RandomStr
 template <class Sink>
 void ExpertRouter::draw(std::int64_t layer, std::int64_t tokens, RandomStream& stream,
                         Sink&& sink) const {
-  if (shape_.groups == 1 && shape_.top_k == 8) {
-    draw_fixed<8, 1>(layer, tokens, stream, sink);
-  } else if (shape_.groups > 1 && shape_.top_groups == 4 && shape_.top_k == 8) {
-    draw_fixed<8, 4>(layer, tokens, stream, sink);
-  } else {
-    draw_fixed<0, 0>(layer, tokens, stream, sink);
-  }
+  with_known_shape(shape_,
+                   [&](auto known) { draw_known<decltype(known)>(layer, tokens, stream, sink); });
 }
 
 }  // namespace moesim::routing

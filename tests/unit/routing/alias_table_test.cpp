@@ -24,15 +24,13 @@ std::vector<double> encoded(const std::vector<std::uint32_t>& columns, std::size
   return probability;
 }
 
-TEST_CASE("alias table: the two ends of a 32-bit number choose column and fraction",
+TEST_CASE("alias table: the two ends of a 32-bit number choose column and outcome",
           "[routing][oracle]") {
-  // Two bits of column: 0b11, then the fraction 0b0000000000000001.
-  const AliasPoint point = alias_point(0xc0004000U, 2);
-  CHECK(point.column == 3);
-  CHECK(point.fraction == 1);
-  // No bits of column: the fraction is the upper half.
-  CHECK(alias_point(0xabcd1234U, 0).column == 0);
-  CHECK(alias_point(0xabcd1234U, 0).fraction == 0xabcdU);
+  // Two bits of column: 0b11; fraction 1 of 65,536.
+  CHECK(alias_column(0xc0000001U, 2) == 3);
+  CHECK(alias_column(0xc0000001U, 0) == 0);
+  CHECK(alias_keeps(0xc0000001U, 2U << 16));
+  CHECK_FALSE(alias_keeps(0xc0000001U, 1U << 16 | 0xffffU));
   CHECK(alias_bits(1) == 0);
   CHECK(alias_bits(8) == 3);
   CHECK(alias_bits(20) == 5);
