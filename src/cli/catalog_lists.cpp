@@ -135,7 +135,7 @@ Table list_collectives(const catalog::Catalog& catalog, const std::string& filte
     table.rows.push_back(
         {m.name, m.scope, m.operation, m.ranks > 0 ? Cell{std::int64_t{m.ranks}} : Cell{},
          unless_zero(m.peak / 1.0_GBps), unless_zero(m.bus_bandwidth / 1.0_GBps),
-         unless_zero(m.at_size / kByte), unless_zero(m.half_peak_size / kByte),
+         count_unless_zero(m.at_size / kByte), count_unless_zero(m.half_peak_size / kByte),
          unless_zero(m.small_message_latency / 1.0_us), m.basis, m.source, m.note});
   }
   return filtered(std::move(table), filter);

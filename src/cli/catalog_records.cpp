@@ -46,9 +46,9 @@ void add_parameters(const catalog::Model& model, Record& record) {
   count("total_parameters", "parameters", p.total());
   count("active_parameters", "active per token", p.active);
   record.add("published_total_parameters", "published",
-             unless_zero(model.published_total_parameters));
+             count_unless_zero(model.published_total_parameters));
   record.add("published_active_parameters", "published active",
-             unless_zero(model.published_active_parameters));
+             count_unless_zero(model.published_active_parameters));
   count("attention_parameters", "  attention", p.attention);
   count("dense_ffn_parameters", "  dense blocks", p.dense_ffn);
   count("routed_expert_parameters", "  routed experts", p.routed_experts);
@@ -64,9 +64,10 @@ void add_parameters(const catalog::Model& model, Record& record) {
 
 void add_cache(const catalog::Model& model, Record& record) {
   const catalog::KvFootprint kv = catalog::kv_footprint(model, 2.0 * kByte);
-  record.add("kv_bytes_per_token_bf16", "KV B/token, bf16", unless_zero(kv.per_token_full / kByte));
+  record.add("kv_bytes_per_token_bf16", "KV B/token, bf16",
+             count_unless_zero(kv.per_token_full / kByte));
   record.add("kv_index_bytes_per_token", "indexer B/token",
-             unless_zero(kv.per_token_index / kByte));
+             count_unless_zero(kv.per_token_index / kByte));
   std::string windows;
   for (const catalog::KvFootprint::Windowed& w : kv.windowed) {
     windows += fmt::format("{}{} B/token up to {} tokens", windows.empty() ? "" : "; ",
@@ -74,7 +75,7 @@ void add_cache(const catalog::Model& model, Record& record) {
   }
   record.add("kv_windows_bf16", "in windows", windows);
   record.add("state_bytes_per_sequence", "state B/sequence",
-             unless_zero(kv.per_sequence_state / kByte));
+             count_unless_zero(kv.per_sequence_state / kByte));
 }
 
 void add_licence(const catalog::Licence& licence, Record& record) {

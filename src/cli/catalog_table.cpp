@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ostream>
 
 #include "core/text.h"
@@ -124,6 +125,10 @@ void print_aligned(const Table& table, std::ostream& out) {
 }  // namespace
 
 Cell unless_zero(double value) { return value > 0.0 ? Cell{value} : Cell{}; }
+
+Cell count_unless_zero(double value) {
+  return value > 0.0 ? Cell{std::int64_t{std::llround(value)}} : Cell{};
+}
 
 void print_table(const Table& table, const std::string& format, std::ostream& out) {
   if (format == "json") {

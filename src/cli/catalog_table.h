@@ -17,6 +17,9 @@ using Cell = std::variant<std::monostate, std::string, std::int64_t, double>;
 /// `value`, or nothing if it is zero (the catalog's way to say "not published").
 [[nodiscard]] Cell unless_zero(double value);
 
+/// The same as a whole number, rounded.
+[[nodiscard]] Cell count_unless_zero(double value);
+
 struct Column {
   std::string key;    ///< In CSV and JSON, with its unit: "memory_gib".
   std::string title;  ///< In the table: "GiB"; empty: not in the table.

@@ -94,11 +94,15 @@ const Value* HfConfig::find(const std::string& key) const {
 bool HfConfig::has(const std::string& key) const { return find(key) != nullptr; }
 
 void HfConfig::error(const std::string& key, std::string message, std::string hint) const {
-  if (document_->diagnostics.size() >= 100) return;
-  document_->diagnostics.push_back({.file = document_->file,
-                                    .field = prefix_ + key,
-                                    .message = std::move(message),
-                                    .hint = std::move(hint)});
+  auto& found = document_->diagnostics;
+  const bool known = std::any_of(found.begin(), found.end(), [&](const Diagnostic& d) {
+    return d.field == prefix_ + key && d.message == message;
+  });
+  if (known || found.size() >= 100) return;
+  found.push_back({.file = document_->file,
+                   .field = prefix_ + key,
+                   .message = std::move(message),
+                   .hint = std::move(hint)});
 }
 
 void HfConfig::throw_if_wrong() const {
