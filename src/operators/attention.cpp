@@ -18,7 +18,8 @@ constexpr Bytes kActivation = Bytes::from_base(2.0);
 constexpr double kScanChunk = 64.0;
 
 double shared(std::int64_t heads, std::int64_t tp) {
-  return static_cast<double>((heads + tp - 1) / tp);
+  const std::int64_t share = (heads + tp - 1) / tp;
+  return static_cast<double>(share);
 }
 
 /// Sum of min(j, window) over j = 1..last.
@@ -29,7 +30,8 @@ double sliding_sum(double last, double window) {
 
 /// Sum of ((j - 1) mod window) + 1 over j = 1..last.
 double chunked_sum(std::int64_t last, std::int64_t window) {
-  const auto full = static_cast<double>(last / window);
+  const std::int64_t chunks = last / window;
+  const auto full = static_cast<double>(chunks);
   const auto rest = static_cast<double>(last % window);
   const auto w = static_cast<double>(window);
   return full * (w * (w + 1.0) / 2.0) + rest * (rest + 1.0) / 2.0;

@@ -164,6 +164,7 @@ std::vector<LinkId> Topology::searched_path(GpuId from, GpuId to) const {
   const auto index = boost::get(boost::vertex_index, graph);
   std::vector<std::size_t> before(boost::num_vertices(graph));
   std::vector<PathCost> cost(boost::num_vertices(graph));
+  std::vector<boost::default_color_type> colour(boost::num_vertices(graph));
   const auto weight = boost::make_function_property_map<LinkGraph::edge_descriptor>(
       [&](const LinkGraph::edge_descriptor& e) {
         const Link& link = links[static_cast<std::size_t>(graph[e].link)];
@@ -175,6 +176,7 @@ std::vector<LinkId> Topology::searched_path(GpuId from, GpuId to) const {
       graph, from.index(),
       boost::predecessor_map(boost::make_iterator_property_map(before.begin(), index))
           .distance_map(boost::make_iterator_property_map(cost.begin(), index))
+          .color_map(boost::make_iterator_property_map(colour.begin(), index))
           .weight_map(weight)
           .distance_zero(PathCost{})
           .distance_inf(kUnreached)
