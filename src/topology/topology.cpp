@@ -172,18 +172,14 @@ std::vector<LinkId> Topology::searched_path(GpuId from, GpuId to) const {
       });
   constexpr PathCost kUnreached{.hops = std::numeric_limits<std::int64_t>::max() / 2,
                                 .latency = 0.0};
+  const auto add = [](const PathCost& a, const PathCost& b) {
+    return PathCost{.hops = a.hops + b.hops, .latency = a.latency + b.latency};
+  };
   boost::dijkstra_shortest_paths(
-      graph, from.index(),
-      boost::predecessor_map(boost::make_iterator_property_map(before.begin(), index))
-          .distance_map(boost::make_iterator_property_map(cost.begin(), index))
-          .color_map(boost::make_iterator_property_map(colour.begin(), index))
-          .weight_map(weight)
-          .distance_zero(PathCost{})
-          .distance_inf(kUnreached)
-          .distance_compare(std::less<PathCost>{})
-          .distance_combine([](const PathCost& a, const PathCost& b) {
-            return PathCost{.hops = a.hops + b.hops, .latency = a.latency + b.latency};
-          }));
+      graph, from.index(), boost::make_iterator_property_map(before.begin(), index),
+      boost::make_iterator_property_map(cost.begin(), index), weight, index, std::less<PathCost>{},
+      add, kUnreached, PathCost{}, boost::default_dijkstra_visitor{},
+      boost::make_iterator_property_map(colour.begin(), index));
   std::vector<LinkId> path;
   for (std::size_t at = to.index(); at != from.index(); at = before[at]) {
     const auto [edge, found] = boost::edge(before[at], at, graph);
