@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <cstdint>
 #include <filesystem>
@@ -232,18 +233,21 @@ Question read_question(const po::variables_map& values) {
   return q;
 }
 
-Layout completed(const LayoutRequest& r) {
+/// The layout asked for, when the number of GPUs follows from it: experts spread over as many
+/// ranks as are asked for, attention ranks share their experts.
+Layout completed(const Question& q) {
+  const LayoutRequest& r = q.request;
   const Integer tp = r.tp.value_or(1);
   const Integer ep = r.ep.value_or(1);
-  // Experts spread over more ranks than tp has need attention ranks.
   const Integer dp = r.dp.value_or(ep % tp == 0 ? std::max<Integer>(1, ep / tp) : 1);
-  return {.tp = tp, .pp = r.pp.value_or(1), .dp = dp, .ep = ep};
+  const bool shares_experts = q.model.is_moe() && dp > 1 && !r.ep;
+  return {.tp = tp, .pp = r.pp.value_or(1), .dp = dp, .ep = shares_experts ? tp * dp : ep};
 }
 
 /// What is wrong with a layout asked for that has no solution.
 [[noreturn]] void refuse_layout(const Question& q, Integer gpus) {
   Mistakes mistakes;
-  Layout asked = completed(q.request);
+  Layout asked = completed(q);
   if (gpus % asked.gpus_per_instance() != 0 && (q.request.tp || q.request.pp || q.request.dp)) {
     mistakes.add("--gpus",
                  fmt::format("{} GPUs do not divide into instances of tp {} * pp {} * dp {} = {}",
@@ -256,12 +260,11 @@ Layout completed(const LayoutRequest& r) {
     mistakes.add("--" + option, problem.message, problem.hint);
   }
   mistakes.check();
-  mistakes.add(
-      "--gpus",
-      fmt::format("no layout of {} on {} GPUs matches the degrees asked for", q.model.name, gpus),
-      "give fewer of --tp, --pp, --dp and --ep, or another number of GPUs");
-  mistakes.check();
-  throw InputError(Diagnostic{});
+  throw InputError(
+      Diagnostic{.field = "--gpus",
+                 .message = fmt::format("no layout of {} on {} GPUs matches the degrees asked for",
+                                        q.model.name, gpus),
+                 .hint = "give fewer of --tp, --pp, --dp and --ep, or another number of GPUs"});
 }
 
 struct Choice {
@@ -289,8 +292,11 @@ Choice choose_on(const Question& q, Integer gpus) {
     if (ranked.empty()) continue;
     FittingLayout best = std::move(ranked.front());
     best.layout.replicas = instances;
-    const bool chosen = ranked.size() > 1 || !(q.request.tp || q.request.pp || q.request.dp);
-    return {std::move(best), chosen ? "most room for KV cache of the usual layouts" : "as asked"};
+    const bool asked = q.request.tp || q.request.pp || q.request.dp || q.request.ep;
+    const char* how = ranked.size() > 1 ? "most room for KV cache of the usual layouts"
+                      : asked           ? "as asked"
+                                        : "the usual layout";
+    return {std::move(best), how};
   }
   refuse_layout(q, gpus);
 }
@@ -298,7 +304,7 @@ Choice choose_on(const Question& q, Integer gpus) {
 Choice choose(const Question& q, const std::vector<FittingLayout>& smallest) {
   if (q.gpus) return choose_on(q, *q.gpus);
   if (q.request.tp || q.request.pp || q.request.dp || q.request.ep) {
-    const Layout asked = completed(q.request);
+    const Layout asked = completed(q);
     if (!check_layout(asked, q.model, q.options.redundant_experts).empty()) {
       refuse_layout(q, asked.gpus());
     }

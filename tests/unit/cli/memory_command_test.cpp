@@ -98,6 +98,7 @@ TEST_CASE("memory: keeps to the degrees asked for and fills up with instances", 
   CHECK_THAT(ask("Llama-3.1-8B --gpu H100-SXM --gpus 4 --dp 4").text,
              contains_text("tp1 pp1 dp1 ep1 x4"));
   CHECK_THAT(ask("DeepSeek-V3 --gpu H100-SXM --ep 32").text, contains_text("tp1 pp1 dp32 ep32 x1"));
+  CHECK_THAT(ask("DeepSeek-V3 --gpu H100-SXM --dp 16").text, contains_text("tp1 pp1 dp16 ep16 x1"));
   CHECK_THAT(ask("Llama-3.1-70B --gpu H100-SXM").text, contains_text("the smallest that fits"));
 }
 
