@@ -32,6 +32,10 @@ struct TextOrigin {
   bool may_open_files = true;
 };
 
+/// The origin of a file: its folder, and its syntax by extension.
+[[nodiscard]] TextOrigin origin_of(const std::string& path);
+
+/// `catalog` holds at least CatalogParts::Run | CatalogParts::Prices.
 /// `overrides`: "a.b.c=value" or "a.b[2].c=value", applied in order after the file was parsed.
 /// Throws InputError with every mistake of file and overrides, IoError if the file cannot be read.
 [[nodiscard]] Scenario read_scenario_file(const std::string& path,

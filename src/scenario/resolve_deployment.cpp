@@ -1,0 +1,248 @@
+// The deployment of a scenario: engine, precision, layout, scheduler, efficiencies.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/text.h"
+#include "plan/layout.h"
+#include "scenario/quantity_field.h"
+#include "scenario/resolver.h"
+#include "serving/simulation.h"
+
+namespace moesim::scenario {
+namespace {
+
+constexpr QuantityRange kOverheadRange{"0 s", LowEnd::Included, "1 s"};
+
+/// Bytes of one cached element, or nothing if the name is not known; "auto" leaves `by_default`.
+std::optional<Bytes> kv_element(const std::string& name, Bytes by_default) {
+  const std::string lower = to_lower(name);
+  if (lower == "auto") return by_default;
+  if (lower == "bf16" || lower == "bfloat16") return 2.0 * kByte;
+  if (lower == "fp8" || lower == "fp8_e4m3" || lower == "fp8_e5m2") return 1.0 * kByte;
+  return std::nullopt;
+}
+
+/// ep, where the scenario leaves it out: all GPUs of the expert group if the experts divide.
+std::int64_t default_ep(const catalog::Model& model, std::int64_t group, std::int64_t redundant) {
+  if (!model.is_moe()) return 1;
+  for (const catalog::LayerKind& kind : model.kinds) {
+    const catalog::FeedForward& f = kind.feed_forward;
+    if (f.is_moe() && (f.routed_experts + redundant) % group != 0) return 1;
+  }
+  return group;
+}
+
+}  // namespace
+
+void Resolver::resolve_precision(proto::Deployment& deployment) {
+  serving::Deployment& d = scenario_.deployment;
+  const bool chosen = deployment.has_precision();
+  if (!chosen) {
+    if (!has_model_) return;
+    deployment.set_precision(d.model.native_precision);
+  }
+  const std::optional<catalog::Precision> precision = catalog_.precision(deployment.precision());
+  if (!precision) {
+    const std::string nearest = did_you_mean(deployment.precision(), catalog_.precision_names());
+    error("deployment.precision",
+          "is no weight format of the catalog, got " + shown(deployment.precision()),
+          nearest.empty() ? "see moesim catalog list formats" : nearest);
+    return;
+  }
+  d.precision = *precision;
+  deployment.set_precision(precision->name);
+  if (!deployment.has_kv_cache_dtype()) deployment.set_kv_cache_dtype("auto");
+  const std::optional<Bytes> element =
+      kv_element(deployment.kv_cache_dtype(), d.precision.kv_element);
+  if (element) {
+    d.precision.kv_element = *element;
+  } else {
+    error("deployment.kv_cache_dtype",
+          "expected auto, bf16 or fp8, got " + shown(deployment.kv_cache_dtype()));
+  }
+  if (!has_gpu_) return;
+  const catalog::Gpu& gpu = d.cluster.gpu;
+  const catalog::MathFormat math = d.precision.dense_ffn.math;
+  const bool falls_back = (math == catalog::MathFormat::Fp8 && !(gpu.fp8 > FlopsPerSecond{})) ||
+                          (math == catalog::MathFormat::Fp4 && !(gpu.fp4 > FlopsPerSecond{}));
+  if (falls_back) {
+    note(fmt::format("{} has no arithmetic unit for {}: it multiplies in the next wider format",
+                     gpu.name, d.precision.name));
+  }
+}
+
+void Resolver::resolve_layout(proto::Deployment& deployment) {
+  serving::Deployment& d = scenario_.deployment;
+  if (!deployment.has_tp()) deployment.set_tp(1);
+  if (!deployment.has_pp()) deployment.set_pp(1);
+  if (!deployment.has_dp()) deployment.set_dp(1);
+  if (!deployment.has_replicas()) deployment.set_replicas(1);
+  const auto degree = [&](const char* path, std::int64_t value) {
+    return checked_count(findings_, path, value, 1, kMaxGpus);
+  };
+  plan::Layout layout;
+  layout.tp = degree("deployment.tp", deployment.tp());
+  layout.pp = degree("deployment.pp", deployment.pp());
+  layout.dp = degree("deployment.dp", deployment.dp());
+  layout.replicas = degree("deployment.replicas", deployment.replicas());
+  d.experts.redundant_experts = checked_count(
+      findings_, "experts.redundant_experts",
+      message_.experts().has_redundant_experts() ? message_.experts().redundant_experts() : 0, 0,
+      4096);
+  if (!deployment.has_ep()) {
+    deployment.set_ep(
+        has_model_ ? default_ep(d.model, layout.tp * layout.dp, d.experts.redundant_experts) : 1);
+  }
+  layout.ep = degree("deployment.ep", deployment.ep());
+  for (const char* field : {"tp", "pp", "dp", "ep", "replicas"}) {
+    if (findings_.any_at(join_path("deployment", field))) return;
+  }
+  check_layout_gpus(layout);
+  if (!has_model_) return;
+  const std::vector<plan::LayoutProblem> problems =
+      plan::check_layout(layout, d.model, d.experts.redundant_experts);
+  for (const plan::LayoutProblem& problem : problems) {
+    const std::string section = problem.field == "redundant_experts" ? "experts" : "deployment";
+    error(join_path(section, problem.field), problem.message, problem.hint);
+  }
+  if (!problems.empty()) return;
+  d.layout = plan::normalised(layout);
+  has_layout_ = true;
+}
+
+void Resolver::check_layout_gpus(const plan::Layout& layout) {
+  if (!has_cluster_) return;
+  const topology::Cluster& c = scenario_.deployment.cluster;
+  const std::int64_t needed = layout.gpus();
+  if (needed > c.gpus()) {
+    error("deployment",
+          fmt::format("tp {} * pp {} * dp {} * replicas {} take {} GPUs, the cluster has {}",
+                      layout.tp, layout.pp, layout.dp, layout.replicas, needed, c.gpus()),
+          fmt::format("lower one of them or set cluster.nodes to {}",
+                      (needed + c.gpus_per_node - 1) / c.gpus_per_node));
+    return;
+  }
+  if (needed < c.gpus()) {
+    note(fmt::format("the layout uses {} of the cluster's {} GPUs", needed, c.gpus()));
+  }
+  const std::int64_t domain = c.gpus_per_node * c.nodes_per_scale_up_domain;
+  if (layout.tp > domain || domain % layout.tp != 0) {
+    note(
+        fmt::format("tp {} does not stay inside the {} GPUs of a scale-up domain: its all-reduces "
+                    "cross the network between nodes",
+                    layout.tp, domain));
+  }
+}
+
+void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
+  serving::Deployment& d = scenario_.deployment;
+  serving::SchedulerSettings& s = d.scheduler;
+  const std::string path = "deployment.scheduler.";
+  if (!scheduler.has_max_num_seqs()) scheduler.set_max_num_seqs(256);
+  s.max_num_seqs =
+      checked_count(findings_, path + "max_num_seqs", scheduler.max_num_seqs(), 1, 65'536);
+  if (!scheduler.has_max_num_batched_tokens()) scheduler.set_max_num_batched_tokens(8192);
+  s.max_num_batched_tokens = checked_count(findings_, path + "max_num_batched_tokens",
+                                           scheduler.max_num_batched_tokens(), 1, 1'048'576);
+  if (s.max_num_batched_tokens < s.max_num_seqs) {
+    error(path + "max_num_batched_tokens",
+          fmt::format("{} tokens cannot hold one token of each of max_num_seqs {}",
+                      s.max_num_batched_tokens, s.max_num_seqs),
+          "raise it or lower max_num_seqs");
+  }
+  if (!scheduler.has_enable_chunked_prefill()) scheduler.set_enable_chunked_prefill(true);
+  s.enable_chunked_prefill = scheduler.enable_chunked_prefill();
+  if (!scheduler.has_gpu_memory_utilization()) {
+    scheduler.set_gpu_memory_utilization(d.engine.gpu_memory_utilization);
+  }
+  s.gpu_memory_utilization =
+      checked_real(findings_, path + "gpu_memory_utilization", scheduler.gpu_memory_utilization(),
+                   0.0, LowEnd::Excluded, 1.0);
+  if (!scheduler.has_block_size()) scheduler.set_block_size(d.engine.block_size);
+  s.block_size = checked_count(findings_, path + "block_size", scheduler.block_size(), 1, 1024);
+  if (!scheduler.has_enable_prefix_caching()) scheduler.set_enable_prefix_caching(false);
+  if (scheduler.enable_prefix_caching()) {
+    error(path + "enable_prefix_caching", "prefix caching is not modelled yet, got true",
+          "leave it out or write false");
+  }
+  if (scheduler.has_max_model_len()) {
+    max_model_len_ =
+        checked_count(findings_, path + "max_model_len", scheduler.max_model_len(), 1, 10'000'000);
+    const std::int64_t context = d.model.context_length;
+    if (has_model_ && context > 0 && max_model_len_ > context) {
+      error(path + "max_model_len",
+            fmt::format("{} tokens are more than the context of {}, {}", max_model_len_,
+                        d.model.name, context),
+            fmt::format("use at most {}", context));
+    }
+  }
+  d.memory = {.gpu_memory_utilization = s.gpu_memory_utilization,
+              .max_num_batched_tokens = s.max_num_batched_tokens,
+              .max_num_seqs = s.max_num_seqs,
+              .context = max_model_len_,
+              .block_size = s.block_size,
+              .redundant_experts = d.experts.redundant_experts,
+              .load_mtp = false};
+}
+
+void Resolver::resolve_efficiency(proto::EfficiencyOverrides& overrides) {
+  operators::EfficiencySet& set = scenario_.deployment.efficiency;
+  set = operators::EfficiencySet::defaults();
+  const auto apply = [&](proto::OperatorEfficiency& message, const std::string& name,
+                         operators::Efficiency& efficiency) {
+    const std::string path = "deployment.efficiency." + name;
+    if (!message.has_compute()) message.set_compute(efficiency.compute);
+    efficiency.compute =
+        checked_real(findings_, path + ".compute", message.compute(), 0.0, LowEnd::Excluded, 1.0);
+    if (!message.has_memory()) message.set_memory(efficiency.memory);
+    efficiency.memory =
+        checked_real(findings_, path + ".memory", message.memory(), 0.0, LowEnd::Excluded, 1.0);
+    if (!message.has_launch()) message.set_launch(format_seconds(efficiency.launch));
+    const auto launch = checked_quantity<Seconds>(findings_, path + ".launch", message.launch(),
+                                                  parse_seconds, kOverheadRange);
+    if (launch) efficiency.launch = *launch;
+  };
+  apply(*overrides.mutable_gemm(), "gemm", set.gemm);
+  apply(*overrides.mutable_grouped_gemm(), "grouped_gemm", set.grouped_gemm);
+  apply(*overrides.mutable_prefill_attention(), "prefill_attention", set.prefill_attention);
+  apply(*overrides.mutable_decode_attention(), "decode_attention", set.decode_attention);
+  apply(*overrides.mutable_memory_pass(), "memory_pass", set.memory_pass);
+  apply(*overrides.mutable_lm_head(), "lm_head", set.lm_head);
+}
+
+void Resolver::resolve_deployment() {
+  proto::Deployment& deployment = *message_.mutable_deployment();
+  serving::Deployment& d = scenario_.deployment;
+  if (!deployment.has_engine()) deployment.set_engine("vLLM");
+  if (const catalog::Engine* engine = catalog_.find_engine(deployment.engine())) {
+    d.engine = *engine;
+    deployment.set_engine(engine->name);
+  } else {
+    const std::string nearest = did_you_mean(deployment.engine(), catalog_.engine_names());
+    error("deployment.engine", "is no engine of the catalog, got " + shown(deployment.engine()),
+          nearest.empty() ? "see moesim catalog list engines" : nearest);
+  }
+  if (!deployment.has_iteration_overhead()) {
+    deployment.set_iteration_overhead(format_seconds(d.engine.iteration_overhead));
+  }
+  const auto overhead =
+      checked_quantity<Seconds>(findings_, "deployment.iteration_overhead",
+                                deployment.iteration_overhead(), parse_seconds, kOverheadRange);
+  if (overhead) d.engine.iteration_overhead = *overhead;
+  resolve_precision(deployment);
+  resolve_layout(deployment);
+  resolve_scheduler(*deployment.mutable_scheduler());
+  if (!deployment.has_router()) deployment.set_router(proto::Deployment::LEAST_LOAD);
+  d.router = deployment.router() == proto::Deployment::ROUND_ROBIN
+                 ? serving::RouterPolicy::RoundRobin
+                 : serving::RouterPolicy::LeastLoad;
+  resolve_efficiency(*deployment.mutable_efficiency());
+  if (!has_layout_ || !has_cluster_ || findings_.any_at("deployment")) return;
+  for (const serving::DeploymentProblem& problem : serving::check_deployment(d)) {
+    error(problem.field, problem.message, problem.hint);
+  }
+}
+
+}  // namespace moesim::scenario

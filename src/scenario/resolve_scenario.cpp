@@ -1,0 +1,99 @@
+// The parts of a scenario in order, and its smallest ones: names, simulation, limits of latency.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "scenario/message_reader.h"
+#include "scenario/quantity_field.h"
+#include "scenario/resolver.h"
+
+namespace moesim::scenario {
+
+std::string Resolver::located(const std::string& path) const {
+  const std::filesystem::path folder =
+      origin_.folder.empty() ? std::filesystem::path(".") : std::filesystem::path(origin_.folder);
+  return (folder / path).lexically_normal().string();
+}
+
+bool Resolver::may_open(const std::string& path) {
+  if (!origin_.may_open_files) error(path, "needs a file, and files are not opened here");
+  return origin_.may_open_files;
+}
+
+Scenario Resolver::resolve() {
+  resolve_names();
+  resolve_simulation();
+  resolve_model();
+  resolve_cluster();
+  resolve_deployment();
+  resolve_experts();
+  resolve_workload();
+  scenario_.slo = convert_slo(message_.slo(), findings_);
+  resolve_pricing();
+  scenario_.resolved_text = to_text(message_);
+  return std::move(scenario_);
+}
+
+void Resolver::resolve_names() {
+  const auto limited = [&](const std::string& path, const std::string& text, std::size_t limit) {
+    if (text.size() > limit) {
+      error(path, fmt::format("has {} bytes, at most {}", text.size(), limit));
+    }
+  };
+  if (!message_.has_name()) {
+    message_.set_name(std::filesystem::path(origin_.file_name).stem().string());
+  }
+  if (message_.name().empty()) error("name", "is empty", "write a short name or leave it out");
+  limited("name", message_.name(), 200);
+  limited("description", message_.description(), 4000);
+  scenario_.name = message_.name();
+  scenario_.description = message_.description();
+}
+
+void Resolver::resolve_simulation() {
+  constexpr QuantityRange kWarmUp{"0 s", LowEnd::Included, "100 d"};
+  constexpr QuantityRange kDuration{"0 s", LowEnd::Excluded, "100 d"};
+  proto::Simulation& simulation = *message_.mutable_simulation();
+  serving::RunSettings& run = scenario_.run;
+  if (!simulation.has_seed()) simulation.set_seed(1);
+  run.seed = simulation.seed();
+  if (!simulation.has_warm_up()) simulation.set_warm_up("0 s");
+  const auto warm_up = checked_quantity<Seconds>(findings_, "simulation.warm_up",
+                                                 simulation.warm_up(), parse_seconds, kWarmUp);
+  if (warm_up) run.warm_up = SimTime::from(*warm_up);
+  if (simulation.has_duration()) {
+    const auto duration = checked_quantity<Seconds>(
+        findings_, "simulation.duration", simulation.duration(), parse_seconds, kDuration);
+    if (duration) run.duration = SimTime::from(*duration);
+    if (duration && warm_up && *duration <= *warm_up) {
+      error("simulation.warm_up",
+            fmt::format("lasts {} of a duration of {}", shown(simulation.warm_up()),
+                        shown(simulation.duration())),
+            "no request would be counted: shorten it");
+    }
+  }
+  if (!simulation.has_fidelity()) simulation.set_fidelity(proto::Simulation::EXACT);
+  if (simulation.fidelity() != proto::Simulation::EXACT) {
+    error("simulation.fidelity", "SAMPLED is not modelled yet", "use EXACT");
+  }
+  if (!simulation.has_max_requests()) simulation.set_max_requests(0);
+  run.max_requests = checked_count(findings_, "simulation.max_requests", simulation.max_requests(),
+                                   0, 100'000'000);
+}
+
+serving::SloLimits convert_slo(const proto::Slo& slo, Findings& findings) {
+  constexpr QuantityRange kRange{"0 s", LowEnd::Excluded, "30 d"};
+  serving::SloLimits limits;
+  const auto limit = [&](bool given, const char* path, const std::string& text, SimTime& into) {
+    if (!given) return;
+    const auto value = checked_quantity<Seconds>(findings, path, text, parse_seconds, kRange);
+    if (value) into = SimTime::from(*value);
+  };
+  limit(slo.has_ttft(), "slo.ttft", slo.ttft(), limits.ttft);
+  limit(slo.has_tpot(), "slo.tpot", slo.tpot(), limits.tpot);
+  limit(slo.has_end_to_end(), "slo.end_to_end", slo.end_to_end(), limits.end_to_end);
+  return limits;
+}
+
+}  // namespace moesim::scenario

@@ -1,0 +1,98 @@
+// A scenario message, made complete and turned into domain objects part by part.
+//
+// Each part checks its ranges and names, fills the defaults into the message (which becomes the
+// resolved text) and returns what it could build; later parts look only at what was built.
+// Internal to the folder.
+// Layer: scenario.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "scenario.pb.h"
+#include "scenario/findings.h"
+#include "scenario/scenario.h"
+#include "scenario/scenario_reader.h"
+
+namespace moesim::scenario {
+
+/// GPUs of one cluster.
+inline constexpr std::int64_t kMaxGpus = 16'384;
+
+/// Limits of latency of the message at "slo".
+[[nodiscard]] serving::SloLimits convert_slo(const proto::Slo& slo, Findings& findings);
+
+class Resolver {
+ public:
+  Resolver(proto::Scenario& message, const TextOrigin& origin, const catalog::Catalog& catalog,
+           Findings& findings)
+      : message_(message), origin_(origin), catalog_(catalog), findings_(findings) {}
+
+  /// The scenario; its value counts only if `findings` has none.
+  [[nodiscard]] Scenario resolve();
+
+ private:
+  void resolve_names();
+  void resolve_simulation();
+
+  void resolve_model();
+  std::optional<catalog::Model> named_model();
+  std::optional<catalog::Model> imported_model();
+
+  void resolve_cluster();
+  std::optional<catalog::Gpu> resolve_gpu();
+  void resolve_cluster_size(proto::Cluster& cluster);
+  void resolve_links(proto::Cluster& cluster);
+  void resolve_scale_out(proto::Cluster& cluster);
+  catalog::Fabric default_scale_up() const;
+  catalog::Fabric default_pcie() const;
+  catalog::Fabric default_nic() const;
+
+  void resolve_deployment();
+  void resolve_precision(proto::Deployment& deployment);
+  void resolve_layout(proto::Deployment& deployment);
+  void check_layout_gpus(const plan::Layout& layout);
+  void resolve_scheduler(proto::Scheduler& scheduler);
+  void resolve_efficiency(proto::EfficiencyOverrides& overrides);
+
+  void resolve_experts();
+  void resolve_popularity(proto::ExpertPopularity& popularity, const routing::RoutingShape& shape);
+
+  void resolve_workload();
+  void resolve_trace(proto::Workload& workload);
+  void resolve_parametric(proto::Workload& workload);
+  std::optional<workload::WorkloadModel> preset_model(const std::string& name);
+  bool written_laws(const proto::Workload& workload, workload::WorkloadModel& model);
+  void resolve_load(proto::Workload& workload, workload::WorkloadModel& model);
+  void check_lengths(std::int64_t longest_input, std::int64_t longest_request);
+
+  void resolve_pricing();
+  const catalog::Price* chosen_price(const proto::Pricing& pricing);
+
+  void error(const std::string& path, std::string text, std::string hint = "") {
+    findings_.error(path, std::move(text), std::move(hint));
+  }
+  void note(std::string text) { scenario_.notes.push_back(std::move(text)); }
+  /// `path` as the file means it: relative to the folder of the scenario.
+  [[nodiscard]] std::string located(const std::string& path) const;
+  /// The same, so that the resolved scenario can be read from any folder.
+  [[nodiscard]] std::string absolute(const std::string& path) const;
+  /// False, with a report, if this reader must not open files.
+  bool may_open(const std::string& path);
+
+  proto::Scenario& message_;
+  const TextOrigin& origin_;
+  const catalog::Catalog& catalog_;
+  Findings& findings_;
+  Scenario scenario_;
+  bool has_model_ = false;
+  bool has_gpu_ = false;
+  bool has_cluster_ = false;
+  bool has_layout_ = false;
+  /// Tokens a request may not exceed; 0 = none set.
+  std::int64_t max_model_len_ = 0;
+};
+
+}  // namespace moesim::scenario

@@ -1,0 +1,234 @@
+#include "scenario/scenario_reader.h"
+
+#include <fstream>
+
+#include "reading.h"
+#include "tests/support/catch.h"
+
+namespace moesim::scenario {
+namespace {
+
+using test::contains_text;
+using test::kSmall;
+using test::mistakes;
+using test::read;
+
+TEST_CASE("scenario reader: a small scenario takes the documented defaults") {
+  const Scenario s = read(kSmall);
+  CHECK(s.name == "x");
+  CHECK(s.deployment.model.name == "Llama-3.1-8B");
+  CHECK(s.deployment.engine.name == "vLLM");
+  CHECK(s.deployment.cluster.nodes == 1);
+  CHECK(s.deployment.cluster.gpus_per_node == 8);
+  CHECK(s.deployment.cluster.scale_out == topology::ScaleOut::None);
+  CHECK(s.deployment.layout == plan::Layout{.tp = 2});
+  CHECK(s.deployment.scheduler.max_num_seqs == 256);
+  CHECK(s.deployment.scheduler.max_num_batched_tokens == 8192);
+  CHECK(s.deployment.scheduler.enable_chunked_prefill);
+  CHECK(s.deployment.scheduler.gpu_memory_utilization == 0.9);
+  CHECK(s.deployment.memory.block_size == 16);
+  CHECK(s.run.seed == 1);
+  CHECK(s.run.max_requests == 10);
+  CHECK(s.run.duration == SimTime::never());
+  CHECK(s.slo.ttft == SimTime::never());
+  CHECK(s.pricing.hours_per_month == 730.0);
+  CHECK(s.pricing.term == "on-demand");
+  REQUIRE(s.workload.model);
+  CHECK(s.workload.model->default_rate->base() == 5.0);
+}
+
+TEST_CASE("scenario reader: the links of a cluster come from the GPU's data sheet") {
+  // H100: NVLink4 450 GB/s per direction, PCIe 5 x16 63 GB/s, 400 Gb/s = 50 GB/s of network.
+  const topology::Cluster& c = read(kSmall).deployment.cluster;
+  CHECK(c.scale_up.bandwidth == 450_GBps);
+  CHECK(c.pcie.bandwidth == 63_GBps);
+  CHECK(c.nic.bandwidth == 50_GBps);
+  CHECK(c.nic.kind == catalog::FabricKind::InfiniBand);
+  CHECK(c.nics_per_node == 8);
+}
+
+TEST_CASE("scenario reader: a rack-scale GPU stands in trays of four, eighteen to a domain") {
+  const Scenario s =
+      read(kSmall, {"cluster.gpu=GB200-NVL72", "cluster.nodes=36", "pricing.gpu_price=3 USD/h"});
+  CHECK(s.deployment.cluster.gpus_per_node == 4);
+  CHECK(s.deployment.cluster.nodes_per_scale_up_domain == 18);
+  CHECK(s.deployment.cluster.scale_out == topology::ScaleOut::Rail);
+}
+
+TEST_CASE("scenario reader: the resolved text reads back to itself") {
+  const std::vector<std::vector<std::string>> variants = {
+      {},
+      {"cluster.nodes=4", "deployment.dp=16", "model=DeepSeek-V3", "cluster.gpu=h200-sxm"},
+      {"workload={trace {file: \"traces/azure_2023_conv_10min.csv\"} rate_scale: 2}"},
+      {"workload={preset: \"chat_steady\" concurrency: 16}"},
+      {"pricing.provider=Lambda", "pricing.term=on-demand (8x)", "slo.ttft=2 s"}};
+  for (const auto& variant : variants) {
+    const Scenario first = read(kSmall, variant);
+    const Scenario second = read(first.resolved_text);
+    CHECK(second.resolved_text == first.resolved_text);
+    CHECK(second.deployment.layout == first.deployment.layout);
+    CHECK(second.deployment.cluster.nic.latency == first.deployment.cluster.nic.latency);
+    CHECK(second.deployment.cluster.name == first.deployment.cluster.name);
+    CHECK(second.deployment.experts.popularity.share == first.deployment.experts.popularity.share);
+    CHECK(second.workload.description == first.workload.description);
+    CHECK(second.workload.rate_scale == first.workload.rate_scale);
+    CHECK(second.pricing.per_gpu == first.pricing.per_gpu);
+    CHECK(second.pricing.date == first.pricing.date);
+    CHECK(second.notes == first.notes);
+  }
+}
+
+TEST_CASE("scenario reader: rate_scale divides the arrival times of a trace") {
+  const std::string trace = "workload={trace {file: \"traces/azure_2023_conv_10min.csv\"}}";
+  const Scenario once = read(kSmall, {trace, "simulation.max_requests=0"});
+  const Scenario twice =
+      read(kSmall, {trace, "simulation.max_requests=0", "workload.rate_scale=2"});
+  REQUIRE(once.workload.trace->requests.size() == 2867);
+  REQUIRE(twice.workload.trace->requests.size() == 2867);
+  CHECK(once.workload.trace->requests.back().arrival.picoseconds() / 2 ==
+        twice.workload.trace->requests.back().arrival.picoseconds());
+}
+
+TEST_CASE("scenario reader: all nine presets can be used") {
+  for (const char* preset :
+       {"chat_steady", "chat_diurnal", "code_completion_bursty", "code_diurnal",
+        "long_context_chat", "rag_campus", "reasoning_r1", "api_mixed_large"}) {
+    const std::string open = std::string("workload={preset: \"") + preset + "\"}";
+    CHECK(mistakes(kSmall, {open}) == "");
+    CHECK(mistakes(kSmall, {open, "workload.concurrency=8"}) == "");
+  }
+  // Published without rate and lengths: the scenario must say them.
+  CHECK_THAT(mistakes(kSmall, {"workload={preset: \"deepseek_v3r1_day\"}"}),
+             contains_text("--set workload={preset: \"deepseek_v3r1_day\"}: error: workload.rate: "
+                           "is missing"));
+  CHECK(mistakes(kSmall, {"workload.preset=deepseek_v3r1_day"}) == "");
+}
+
+TEST_CASE("scenario reader: a Hugging Face config is read and resolved to a model written out") {
+  std::ifstream there(std::string(MOESIM_SHARED_DIR) + "/hf_configs/Qwen--Qwen3-8B.json");
+  if (!there) {
+    WARN("skipped: no Hugging Face configs beside the checkout");
+    return;
+  }
+  const Scenario s = read(kSmall, {std::string("huggingface_config=") + MOESIM_SHARED_DIR +
+                                   "/hf_configs/Qwen--Qwen3-8B.json"});
+  CHECK(s.deployment.model.layers() == 36);
+  CHECK_THAT(s.resolved_text, contains_text("inline_model"));
+  CHECK(read(s.resolved_text).resolved_text == s.resolved_text);
+  CHECK_THAT(mistakes(kSmall, {"huggingface_config=nowhere.json"}),
+             contains_text("paths start at the folder of this file"));
+}
+
+TEST_CASE("scenario reader: JSON with the same names is the same scenario") {
+  const std::string json = R"({
+    "model": "Llama-3.1-8B",
+    "cluster": {"gpu": "H100-SXM", "scale_out": "NONE", "nodes": "1"},
+    "deployment": {"tp": 2, "pp": null},
+    "workload": {"arrivals": {"poisson": {}}, "rate": "5 req/s",
+                 "input": {"fixed_tokens": 100}, "output": {"fixed_tokens": 10}},
+    "simulation": {"max_requests": 10}
+  })";
+  const Scenario from_json =
+      read_scenario_text(json, test::origin(Syntax::Json), {}, test::shipped_catalog());
+  CHECK(from_json.resolved_text == read(kSmall).resolved_text);
+}
+
+TEST_CASE("scenario reader: mistakes of JSON carry their place too") {
+  const std::string json =
+      "{\n  \"modle\": \"Llama-3.1-8B\",\n  \"cluster\": {\"gpu\": \"H100-SXM\", \"nodes\": "
+      "\"four\"}\n}\n";
+  CHECK_THAT(mistakes(json, {}, Syntax::Json),
+             contains_text("x.json:2:3: error: modle: is no field of the schema; did you mean "
+                           "\"model\"?"));
+  CHECK_THAT(mistakes(json, {}, Syntax::Json),
+             contains_text("x.json:3:43: error: cluster.nodes: expected a whole number, got "
+                           "\"four\""));
+  CHECK_THAT(mistakes("{\"model\": \"a\" \"name\": 1}", {}, Syntax::Json),
+             contains_text("x.json:1:15: error: expected ','"));
+  CHECK_THAT(mistakes("{\"model\": \"a\",}", {}, Syntax::Json),
+             contains_text("a comma stands before '}'"));
+  CHECK_THAT(mistakes("[1]", {}, Syntax::Json), contains_text("expected '{'"));
+}
+
+TEST_CASE("scenario reader: every mistake of a file is reported at once, in file order") {
+  const std::string text =
+      "model: \"Llama-3.1-8b-Instruktion\"\n"
+      "cluster { gpu: \"H100-SMX\" nodes: four }\n"
+      "deployment { tp: 3 bogus: 1 scheduler { max_num_seqs: -1 } }\n"
+      "workload { arrivals { poisson {} } rate: \"5\" input { fixed_tokens: 100 } }\n"
+      "pricing { gpu_price: \"2.69 EUR/h\" }\n";
+  const std::string found = mistakes(text);
+  const std::vector<std::string> in_order = {
+      "x.txtpb:1:8: error: model: is no model of the catalog",
+      "x.txtpb:2:16: error: cluster.gpu: is no GPU of the catalog, got \"H100-SMX\"; did you mean "
+      "\"H100-SXM\"?",
+      "x.txtpb:2:34: error: cluster.nodes: expected a whole number, got \"four\"",
+      "x.txtpb:3:20: error: deployment.bogus: is no field of the schema",
+      "x.txtpb:3:55: error: deployment.scheduler.max_num_seqs: must be 1..65536, got -1",
+      "x.txtpb:4:1: error: workload.output",
+      "x.txtpb:4:42: error: workload.rate:",
+      "x.txtpb:5:22: error: pricing.gpu_price:"};
+  std::size_t at = 0;
+  for (const std::string& line : in_order) {
+    INFO(line << "\n in \n" << found);
+    const std::size_t where = found.find(line, at);
+    CHECK(where != std::string::npos);
+    if (where != std::string::npos) at = where;
+  }
+}
+
+TEST_CASE("scenario reader: references between fields are checked") {
+  const auto moe = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"model=DeepSeek-V3", "cluster.gpu=H200-SXM", "cluster.nodes=4"});
+    return mistakes(kSmall, more);
+  };
+  CHECK(moe({"deployment.tp=1", "deployment.dp=32"}) == "");
+  CHECK_THAT(moe({"deployment.tp=1", "deployment.dp=7", "deployment.ep=7"}),
+             contains_text("deployment.ep: 256 experts do not divide over ep 7"));
+  CHECK_THAT(mistakes(kSmall, {"deployment.tp=5"}),
+             contains_text("deployment.tp: 32 attention heads do not divide over tp 5"));
+  CHECK_THAT(mistakes(kSmall, {"deployment.replicas=5"}),
+             contains_text("take 10 GPUs, the cluster has 8"));
+  CHECK_THAT(mistakes(kSmall, {"experts.placement=eplb"}),
+             contains_text("Llama-3.1-8B has no routed experts"));
+  CHECK_THAT(moe({"experts.placement=epbl", "deployment.dp=16"}),
+             contains_text("did you mean \"eplb\"?"));
+  CHECK_THAT(mistakes(kSmall, {"deployment.scheduler.max_model_len=200000"}),
+             contains_text("more than the context of Llama-3.1-8B, 131072"));
+  CHECK_THAT(mistakes(kSmall, {"deployment.scheduler.max_model_len=109"}),
+             contains_text("requests of up to 110 tokens are longer than 109"));
+  CHECK_THAT(mistakes(kSmall, {"deployment.scheduler.enable_chunked_prefill=false",
+                               "deployment.scheduler.max_num_batched_tokens=99",
+                               "deployment.scheduler.max_num_seqs=9"}),
+             contains_text("prompts of up to 100 tokens above max_num_batched_tokens 99"));
+  CHECK_THAT(mistakes(kSmall, {"cluster.nodes=2", "cluster.scale_out=NONE"}),
+             contains_text("NONE leaves 2 nodes without a way to each other"));
+  CHECK_THAT(mistakes(kSmall, {"simulation.max_requests=0"}),
+             contains_text("the workload has no end of its own"));
+  CHECK_THAT(mistakes(kSmall, {"simulation.warm_up=2 s", "simulation.duration=1 s"}),
+             contains_text("no request would be counted"));
+}
+
+TEST_CASE("scenario reader: what is not modelled is refused") {
+  CHECK_THAT(mistakes(kSmall, {"deployment.scheduler.enable_prefix_caching=true"}),
+             contains_text("prefix caching is not modelled yet"));
+  CHECK_THAT(mistakes(kSmall, {"simulation.fidelity=SAMPLED"}),
+             contains_text("SAMPLED is not modelled yet"));
+}
+
+TEST_CASE("scenario reader: prices name provider, term and date") {
+  const Scenario chosen = read(kSmall, {"pricing.provider=lambda", "pricing.term=on-demand (8x)"});
+  CHECK(chosen.pricing.provider == "Lambda");
+  CHECK(chosen.pricing.per_gpu == 3.99_USDph);
+  CHECK(chosen.pricing.date == "2026-09-25");
+  const Scenario set = read(kSmall, {"pricing.gpu_price=1.5 USD/h"});
+  CHECK(set.pricing.provider == "set in the scenario");
+  CHECK_THAT(mistakes(kSmall, {"pricing.provider=Lambada"}), contains_text("did you mean"));
+  CHECK_THAT(mistakes(kSmall, {"pricing.provider=Lambda", "pricing.term=spot"}),
+             contains_text("its terms: on-demand (8x)"));
+  CHECK_THAT(mistakes(kSmall, {"pricing.provider=Lambda", "pricing.gpu_price=1 USD/h"}),
+             contains_text("does not go with gpu_price"));
+}
+
+}  // namespace
+}  // namespace moesim::scenario
