@@ -27,6 +27,19 @@ void add_common_options(po::options_description& options, CommonOptions& values)
   add("help,h", "this text");
 }
 
+void add_jobs_option(po::options_description& options, int& jobs) {
+  options.add_options()("jobs,j", po::value(&jobs)->value_name("N")->default_value(0),
+                        "simulations at the same time; 0: one per core");
+}
+
+void check_jobs(int jobs) {
+  constexpr int kMost = 1024;
+  if (jobs >= 0 && jobs <= kMost) return;
+  throw InputError(Diagnostic{.field = "--jobs",
+                              .message = fmt::format("must lie within 0..{}, got {}", kMost, jobs),
+                              .hint = "0 means: one per core"});
+}
+
 bool parse_options(const Arguments& arguments, const po::options_description& options,
                    const po::positional_options_description& places, po::variables_map& found) {
   try {

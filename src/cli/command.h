@@ -41,6 +41,11 @@ struct CommonOptions {
 void add_common_options(boost::program_options::options_description& options,
                         CommonOptions& values);
 
+/// --jobs N of verbs that run several simulations at once.
+void add_jobs_option(boost::program_options::options_description& options, int& jobs);
+/// Throws InputError unless 0 (all cores) <= jobs <= 1024.
+void check_jobs(int jobs);
+
 /// Parses; a mistake becomes an InputError that names the option and suggests the nearest.
 /// --seed N turns into the override simulation.seed=N. Returns false if --help was asked for.
 [[nodiscard]] bool parse_options(

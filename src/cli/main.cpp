@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/compare_command.h"
 #include "cli/simulate_command.h"
+#include "cli/sweep_command.h"
 #include "core/diagnostics.h"
 #include "core/text.h"
 #include "report/version.h"
@@ -23,6 +25,11 @@ struct VerbEntry {
 
 constexpr std::array kVerbs = {
     VerbEntry{"simulate", "SCENARIO         one deployment under one workload", run_simulate},
+    VerbEntry{"compare",
+              "SCENARIO...      the same demand served by several deployments, one table",
+              run_compare},
+    VerbEntry{"sweep", "SWEEP            every layout of a cluster, ranked by cost under an SLO",
+              run_sweep_command},
 };
 
 void print_usage(std::ostream& out) {

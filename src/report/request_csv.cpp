@@ -1,23 +1,23 @@
 #include "report/request_csv.h"
 
-#include <iterator>
-
 #include <fmt/format.h>
 
-#include "core/text.h"
+#include <cstdint>
+#include <iterator>
+#include <vector>
+
+#include "report/figures.h"
+#include "report/number_text.h"
+#include "report/text_layout.h"
 
 namespace moesim::report {
 namespace {
 
-/// Quoted if the text holds what would end a field (RFC 4180).
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
+/// Whole microseconds: arrivals of a long run stay apart and in order.
+std::string microseconds_text(SimTime time) {
+  constexpr std::int64_t kPicosecondsPerMicrosecond = 1'000'000;
+  const std::int64_t us = time.picoseconds() / kPicosecondsPerMicrosecond;
+  return fmt::format("{}.{:06}", us / 1'000'000, us % 1'000'000);
 }
 
 }  // namespace
@@ -29,29 +29,31 @@ std::string requests_csv(const sweep::ScenarioResult& result) {
                  "request,arrival_s,ttft_ms,tpot_ms,e2e_ms,input_tokens,output_tokens,preemptions,"
                  "kv_wait_ms\n");
   for (const serving::RequestRecord& r : result.run.requests) {
-    fmt::format_to(to, "{},{},{},{},{},{},{},{},{}\n", r.number,
-                   format_number(r.arrival.seconds() / kSecond),
-                   format_number(r.ttft().milliseconds()), format_number(r.tpot().milliseconds()),
-                   format_number(r.end_to_end().milliseconds()), r.input_tokens, r.output_tokens,
-                   r.preemptions, format_number(r.kv_wait.milliseconds()));
+    fmt::format_to(to, "{},{},{},{},{},{},{},{},{}\n", r.number, microseconds_text(r.arrival),
+                   plain_number(r.ttft().milliseconds()), plain_number(r.tpot().milliseconds()),
+                   plain_number(r.end_to_end().milliseconds()), r.input_tokens, r.output_tokens,
+                   r.preemptions, plain_number(r.kv_wait.milliseconds()));
   }
   return fmt::to_string(out);
 }
 
 std::string summary_csv(const sweep::ScenarioResult& result) {
-  const serving::Summary& s = result.run.summary;
-  const auto n = [](double v) { return format_number(v); };
-  return fmt::format(
-      "name,model,gpu,gpus,layout,requests_completed,output_tokens_per_s,total_tokens_per_s,"
-      "tokens_per_s_per_gpu,ttft_ms_p50,ttft_ms_p99,tpot_ms_p50,tpot_ms_p99,e2e_ms_p50,"
-      "goodput_requests_per_s,usd_per_month,usd_per_million_output_tokens,fingerprint\n"
-      "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{:016x}\n",
-      csv_field(result.name), csv_field(result.facts.model), csv_field(result.facts.gpu),
-      result.facts.gpus, csv_field(result.facts.layout), s.requests_completed,
-      n(s.output_tokens_per_s), n(s.total_tokens_per_s), n(s.tokens_per_s_per_gpu),
-      n(s.ttft.p50_ms), n(s.ttft.p99_ms), n(s.tpot.p50_ms), n(s.tpot.p99_ms),
-      n(s.end_to_end.p50_ms), n(s.goodput_requests_per_s), n(result.bill.usd_per_month),
-      n(result.bill.usd_per_million_output_tokens), result.run.fingerprint);
+  const sweep::DeploymentFacts& f = result.facts;
+  std::vector<std::string> head = {"name", "status", "model",  "precision",
+                                   "gpu",  "layout", "engine", "requests_completed"};
+  std::vector<std::string> row = {
+      result.name, result.fits ? "done" : "does_not_fit",
+      f.model,     f.precision,
+      f.gpu,       f.layout,
+      f.engine,    fmt::format("{}", result.run.summary.requests_completed)};
+  for (const Figure& figure : figures()) {
+    head.emplace_back(figure.key);
+    const auto value = figure_value(figure, result);
+    row.push_back(value ? plain_number(*value) : "");
+  }
+  head.emplace_back("fingerprint");
+  row.push_back(result.fits ? fmt::format("{:016x}", result.run.fingerprint) : "");
+  return csv_row(head) + csv_row(row);
 }
 
 }  // namespace moesim::report

@@ -1,142 +1,147 @@
 #include "report/result_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-#include <iterator>
+#include <cmath>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include "core/text.h"
+#include "report/number_text.h"
 #include "report/result_json.h"
+#include "report/text_layout.h"
 
 namespace moesim::report {
 namespace {
 
-using Buffer = fmt::memory_buffer;
+std::string billions(double parameters) { return number_text(parameters / 1e9, 4) + " B"; }
+std::string number(double value) { return number_text(value); }
 
-std::string billions(double parameters) { return fmt::format("{:.4g} B", parameters / 1e9); }
-std::string gb(Bytes b) { return fmt::format("{:.1f}", b / 1.0_GB); }
-
-void line(Buffer& out, std::string_view label, const std::string& text) {
-  fmt::format_to(std::back_inserter(out), "{:<12}{}\n", label, text);
-}
-
-void head(Buffer& out, const sweep::ScenarioResult& r) {
+std::string head(const sweep::ScenarioResult& r) {
   const sweep::DeploymentFacts& f = r.facts;
-  fmt::format_to(std::back_inserter(out), "{}\n", r.name);
-  if (!r.description.empty()) fmt::format_to(std::back_inserter(out), "{}\n", r.description);
-  fmt::format_to(std::back_inserter(out), "\n");
-  line(out, "model",
-       fmt::format("{}, {} parameters, {} active, {}", f.model, billions(f.total_parameters),
-                   billions(f.active_parameters), f.precision));
-  line(out, "cluster",
-       fmt::format("{} x {} of {} node{}, {} ({})", f.gpus, f.gpu, f.nodes, f.nodes == 1 ? "" : "s",
-                   f.layout, f.engine));
-  line(out, "workload", f.workload);
-}
-
-void memory(Buffer& out, const plan::MemoryReport& m) {
-  line(out, "memory",
-       fmt::format("{}: {} GB weights + {} GB workspace + {} GB KV of {} GB a GPU",
-                   plan::to_string(m.verdict), gb(m.per_gpu.weights()), gb(m.per_gpu.workspace()),
-                   gb(std::max(m.kv_room, Bytes{})), gb(m.gpu_memory)));
-  if (!m.reason.empty()) line(out, "", m.reason);
-  if (m.kv_capacity_tokens > 0) {
-    line(out, "",
-         fmt::format("KV {} B a token, room for {} tokens an instance",
-                     format_number(m.kv_bytes_per_token.base()), m.kv_capacity_tokens));
+  std::string page = r.name + "\n";
+  for (const std::string& line : wrapped(r.description, kPageWidth)) {
+    if (!line.empty()) page += line + "\n";
   }
+  page += "\n";
+  page += labelled("model", fmt::format("{}, {} parameters, {} active per token, {}", f.model,
+                                        billions(f.total_parameters), billions(f.active_parameters),
+                                        f.precision));
+  page += labelled("cluster", fmt::format("{} x {} of {} node{}, {}, {}", count_text(f.gpus), f.gpu,
+                                          f.nodes, f.nodes == 1 ? "" : "s", f.layout, f.engine));
+  return page + labelled("workload", f.workload);
 }
 
-void distribution(Buffer& out, std::string_view label, const serving::Distribution& d) {
-  fmt::format_to(std::back_inserter(out), "{:<12}{:>10}{:>10}{:>10}{:>10}{:>10}\n", label,
-                 format_number(d.mean_ms), format_number(d.p50_ms), format_number(d.p90_ms),
-                 format_number(d.p95_ms), format_number(d.p99_ms));
+std::string memory(const plan::MemoryReport& m) {
+  std::string page = labelled(
+      "memory",
+      fmt::format("{}: {} weights + {} workspace + {} KV cache of {} per GPU",
+                  m.verdict == plan::Verdict::No ? "does not fit" : plan::to_string(m.verdict),
+                  gb_text(m.per_gpu.weights()), gb_text(m.per_gpu.workspace()),
+                  gb_text(std::max(m.kv_room, Bytes{})), gb_text(m.gpu_memory)));
+  if (!m.reason.empty()) page += labelled("", m.reason);
+  if (m.kv_capacity_tokens > 0) {
+    page += labelled(
+        "", fmt::format("KV {} B per token, room for {} tokens per instance",
+                        number(m.kv_bytes_per_token.base()), count_text(m.kv_capacity_tokens)));
+  }
+  return page;
 }
 
-void summary(Buffer& out, const sweep::ScenarioResult& r) {
+std::string latency_row(std::string_view label, const serving::Distribution& d) {
+  std::string row = left(label, 14);
+  for (const double ms : {d.mean_ms, d.p50_ms, d.p90_ms, d.p95_ms, d.p99_ms}) {
+    row += right(number(ms), 14);
+  }
+  return row + "\n";
+}
+
+std::string service(const sweep::ScenarioResult& r) {
   const serving::Summary& s = r.run.summary;
-  line(out, "throughput",
-       fmt::format("{} output tokens/s, {} with input, {} output tokens/s/GPU",
-                   format_number(s.output_tokens_per_s), format_number(s.total_tokens_per_s),
-                   format_number(s.tokens_per_s_per_gpu)));
-  line(
-      out, "requests",
-      fmt::format("{} completed, {} rejected; {} measured over {} s: {}/s, goodput {}/s ({:.1f} %)",
-                  s.requests_completed, s.requests_rejected, s.requests_measured,
-                  format_number(s.measured / kSecond), format_number(s.requests_per_s),
-                  format_number(s.goodput_requests_per_s), 100.0 * s.slo_attainment));
-  fmt::format_to(std::back_inserter(out), "\n{:<12}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "latency, ms",
-                 "mean", "p50", "p90", "p95", "p99");
-  distribution(out, "TTFT", s.ttft);
-  distribution(out, "TPOT", s.tpot);
-  distribution(out, "ITL", s.itl);
-  distribution(out, "end to end", s.end_to_end);
+  std::string page =
+      labelled("throughput",
+               fmt::format("{} output tokens/s, {} with input; {} output tokens/s per GPU, {} per "
+                           "user",
+                           number(s.output_tokens_per_s), number(s.total_tokens_per_s),
+                           number(s.tokens_per_s_per_gpu), number(s.tokens_per_s_per_user)));
+  page += labelled("requests",
+                   fmt::format("{} completed, {} rejected; {} measured over {} s: {}/s, goodput "
+                               "{}/s ({})",
+                               count_text(s.requests_completed), count_text(s.requests_rejected),
+                               count_text(s.requests_measured), number(s.measured / kSecond),
+                               number(s.requests_per_s), number(s.goodput_requests_per_s),
+                               percent_text(s.slo_attainment)));
+  page += "\n" + left("latency, ms", 14);
+  for (const char* name : {"mean", "p50", "p90", "p95", "p99"}) page += right(name, 14);
+  page += "\n" + latency_row("TTFT", s.ttft) + latency_row("TPOT", s.tpot);
+  return page + latency_row("ITL", s.itl) + latency_row("end to end", s.end_to_end);
 }
 
-void time(Buffer& out, const serving::TimeBreakdown& t) {
+/// Shares of the time as bars, largest first.
+std::string time(const serving::TimeBreakdown& t) {
   static constexpr std::array<std::string_view, serving::kStepParts> kNames = {
-      "attention",  "feed-forward", "experts", "dispatch",       "combine",
-      "all-reduce", "waiting",      "head",    "engine overhead"};
+      "attention",  "feed-forward",     "experts", "dispatch",       "combine",
+      "all-reduce", "waiting for rank", "head",    "engine overhead"};
+  constexpr double kBar = 50.0;
+  constexpr double kShown = 0.0005;
   std::vector<std::pair<double, std::string_view>> parts;
   for (std::size_t i = 0; i < serving::kStepParts; ++i) parts.emplace_back(t.parts[i], kNames[i]);
   parts.emplace_back(t.pipeline_bubble, "pipeline bubble");
   parts.emplace_back(t.idle, "idle");
   std::stable_sort(parts.begin(), parts.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
-  std::string text;
+  std::string page =
+      labelled("time", fmt::format("{} iterations of {} ms; a request waits {} ms for KV blocks",
+                                   count_text(t.iterations), number(t.mean_iteration_ms),
+                                   number(t.kv_wait_ms)));
   for (const auto& [share, name] : parts) {
-    if (share < 0.0005) continue;
-    text += fmt::format("{}{} {:.1f} %", text.empty() ? "" : ", ", name, 100.0 * share);
+    if (share < kShown) continue;
+    const auto bar = static_cast<std::size_t>(std::ceil(share * kBar));
+    page += fmt::format("  {:<18}{:>5.1f} %  {}\n", name, 100.0 * share, std::string(bar, '#'));
   }
-  line(out, "time", text);
-  line(out, "",
-       fmt::format("{} iterations, {} ms each; KV wait {} ms a request", t.iterations,
-                   format_number(t.mean_iteration_ms), format_number(t.kv_wait_ms)));
+  return page;
 }
 
-void experts(Buffer& out, const serving::ExpertSummary& e) {
-  line(
-      out, "experts",
-      fmt::format("placement {}: balancedness {}, worst MoE layer {} at {}; {} B between nodes a "
-                  "token",
-                  e.placement, format_number(e.balancedness), e.worst_layer,
-                  format_number(e.worst_balancedness), format_number(e.internode_bytes_per_token)));
+std::string experts(const serving::ExpertSummary& e) {
+  return labelled(
+      "experts",
+      fmt::format("placement {}: mean / max rank load {}, worst MoE layer {} at {}; {} B between "
+                  "nodes per token",
+                  e.placement, number_text(e.balancedness, 4), e.worst_layer,
+                  number_text(e.worst_balancedness, 4), number(e.internode_bytes_per_token)));
 }
 
-void cost(Buffer& out, const sweep::ScenarioResult& r) {
+std::string cost(const sweep::ScenarioResult& r) {
   const cost::Bill& b = r.bill;
-  line(out, "cost",
-       fmt::format("{} USD/month ({} h at {} USD/GPU-h: {})", format_number(b.usd_per_month),
-                   format_number(r.pricing.hours_per_month),
-                   format_number(r.pricing.per_gpu / 1.0_USDph), price_source(r.pricing)));
-  line(out, "",
-       fmt::format("{} USD/M input, {} USD/M output tokens; {} USD/M output if output pays all",
-                   format_number(b.usd_per_million_input_tokens),
-                   format_number(b.usd_per_million_output_tokens),
-                   format_number(b.usd_per_million_output_tokens_all_in)));
+  const std::string source = price_source(r.pricing);
+  std::string page =
+      labelled("cost", fmt::format("{} USD/month of {} h; {} USD per GPU-hour{}",
+                                   usd_text(b.usd_per_month), number(r.pricing.hours_per_month),
+                                   usd_text(r.pricing.per_gpu / 1.0_USDph),
+                                   source.empty() ? "" : " (" + source + ")"));
+  return page +
+         labelled("", fmt::format("{} USD/M input and {} USD/M output tokens; {} USD/M output if "
+                                  "output pays all",
+                                  usd_text(b.usd_per_million_input_tokens),
+                                  usd_text(b.usd_per_million_output_tokens),
+                                  usd_text(b.usd_per_million_output_tokens_all_in)));
 }
 
 }  // namespace
 
 std::string result_table(const sweep::ScenarioResult& r) {
-  Buffer out;
-  head(out, r);
-  memory(out, r.memory);
+  std::string page = head(r) + memory(r.memory);
   if (r.fits) {
-    fmt::format_to(std::back_inserter(out), "\n");
-    summary(out, r);
-    fmt::format_to(std::back_inserter(out), "\n");
-    time(out, r.run.time);
-    if (r.run.experts.present) experts(out, r.run.experts);
-    cost(out, r);
+    page += "\n" + service(r) + "\n" + time(r.run.time) + "\n";
+    if (r.run.experts.present) page += experts(r.run.experts);
+    page += cost(r);
   }
-  for (const std::string& note : r.notes) line(out, "note", note);
-  if (r.fits) line(out, "fingerprint", fmt::format("{:016x}", r.run.fingerprint));
-  return fmt::to_string(out);
+  for (const std::string& note : r.notes) page += labelled("note", note);
+  if (r.fits) page += labelled("fingerprint", fmt::format("{:016x}", r.run.fingerprint));
+  return page;
 }
 
 }  // namespace moesim::report

@@ -12,24 +12,25 @@ namespace moesim::sweep {
 namespace {
 
 /// A second "llama" becomes "llama (2)".
-void make_names_distinct(std::vector<ScenarioResult>& results) {
-  for (std::size_t i = 1; i < results.size(); ++i) {
-    const std::string name = results[i].name;
+void make_names_distinct(std::vector<scenario::Scenario>& scenarios) {
+  for (std::size_t i = 1; i < scenarios.size(); ++i) {
+    const std::string name = scenarios[i].name;
     const auto taken = [&](const std::string& wanted) {
-      return std::any_of(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(i),
-                         [&](const ScenarioResult& r) { return r.name == wanted; });
+      return std::any_of(scenarios.begin(), scenarios.begin() + static_cast<std::ptrdiff_t>(i),
+                         [&](const scenario::Scenario& s) { return s.name == wanted; });
     };
-    for (int number = 2; taken(results[i].name); ++number) {
-      results[i].name = fmt::format("{} ({})", name, number);
+    for (int number = 2; taken(scenarios[i].name); ++number) {
+      scenarios[i].name = fmt::format("{} ({})", name, number);
     }
   }
 }
 
 }  // namespace
 
-Comparison compare_scenarios(const std::vector<scenario::Scenario>& scenarios, int jobs,
+Comparison compare_scenarios(std::vector<scenario::Scenario> scenarios, int jobs,
                              const CountProgress& progress) {
   MOESIM_CHECK(!scenarios.empty(), "a comparison of nothing");
+  make_names_distinct(scenarios);
   Comparison comparison;
   for (std::size_t i = 1; i < scenarios.size(); ++i) {
     for (std::string& text : demand_differences(scenarios[0], scenarios[i])) {
@@ -44,7 +45,6 @@ Comparison compare_scenarios(const std::vector<scenario::Scenario>& scenarios, i
         comparison.results[i] = run_scenario(scenarios[i]);
       },
       progress);
-  make_names_distinct(comparison.results);
   return comparison;
 }
 

@@ -13,13 +13,14 @@
 namespace moesim::sweep {
 
 struct Comparison {
-  std::vector<ScenarioResult> results;  ///< In the order of the scenarios; names are distinct.
-  std::vector<std::string> notes;       ///< Why the comparison is not fair, if it is not.
+  std::vector<ScenarioResult>
+      results;  ///< In the order of the scenarios; a name given twice gets "(2)".
+  std::vector<std::string> notes;  ///< Why the comparison is not fair, if it is not.
 };
 
 /// Runs all scenarios on `jobs` threads (0: all cores). One that does not fit is a result as well.
 /// Precondition: at least one scenario. Throws InputError.
-[[nodiscard]] Comparison compare_scenarios(const std::vector<scenario::Scenario>& scenarios,
-                                           int jobs, const CountProgress& progress = {});
+[[nodiscard]] Comparison compare_scenarios(std::vector<scenario::Scenario> scenarios, int jobs,
+                                           const CountProgress& progress = {});
 
 }  // namespace moesim::sweep

@@ -1,23 +1,14 @@
 #include "sweep/run_scenario.h"
 
 #include <algorithm>
-#include <memory>
 
 #include "catalog/parameters.h"
 #include "core/math.h"
+#include "sweep/demand.h"
 #include "topology/topology.h"
-#include "workload/generator.h"
-#include "workload/request_source.h"
 
 namespace moesim::sweep {
 namespace {
-
-std::unique_ptr<workload::RequestSource> make_source(const scenario::Scenario& s) {
-  const scenario::WorkloadSettings& w = s.workload;
-  if (w.trace) return workload::make_trace_source(*w.trace);
-  workload::GenerateOptions options{.seed = s.run.seed, .rate_scale = w.rate_scale};
-  return workload::make_generated_source(*w.model, options);
-}
 
 void refuse_what_is_not_modelled(const scenario::Scenario& s) {
   std::vector<Diagnostic> found;

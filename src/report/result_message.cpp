@@ -1,0 +1,145 @@
+#include "report/result_message.h"
+
+#include <string>
+
+#include <fmt/format.h>
+#include <google/protobuf/text_format.h>
+
+#include "core/check.h"
+#include "report/message_json.h"
+#include "report/result_json.h"
+#include "report/version.h"
+
+namespace moesim::report {
+namespace {
+
+using serving::StepPart;
+
+void fill(const serving::Distribution& from, proto::Distribution& to) {
+  to.set_mean(rounded(from.mean_ms));
+  to.set_p50(rounded(from.p50_ms));
+  to.set_p90(rounded(from.p90_ms));
+  to.set_p95(rounded(from.p95_ms));
+  to.set_p99(rounded(from.p99_ms));
+}
+
+void fill(const sweep::DeploymentFacts& from, proto::Deployed& to) {
+  to.set_model(from.model);
+  to.set_total_parameters(from.total_parameters);
+  to.set_active_parameters(from.active_parameters);
+  to.set_precision(from.precision);
+  to.set_gpu(from.gpu);
+  to.set_gpus(static_cast<std::int32_t>(from.gpus));
+  to.set_nodes(static_cast<std::int32_t>(from.nodes));
+  to.set_layout(from.layout);
+  to.set_engine(from.engine);
+  to.set_flops_per_token(rounded(from.flops_per_token));
+  to.set_bytes_per_token_at_batch(rounded(from.bytes_per_token_at_batch));
+  to.set_mean_batch_tokens(rounded(from.mean_batch_tokens));
+  to.set_workload(from.workload);
+}
+
+void fill(const serving::TimeBreakdown& from, proto::TimeBreakdown& to) {
+  auto part = [&](StepPart p) { return rounded(from.parts[static_cast<std::size_t>(p)]); };
+  to.set_attention(part(StepPart::Attention));
+  to.set_feed_forward(part(StepPart::FeedForward));
+  to.set_experts(part(StepPart::Experts));
+  to.set_dispatch(part(StepPart::Dispatch));
+  to.set_combine(part(StepPart::Combine));
+  to.set_all_reduce(part(StepPart::AllReduce));
+  to.set_waiting_for_slowest_rank(part(StepPart::Waiting));
+  to.set_head(part(StepPart::Head));
+  to.set_engine_overhead(part(StepPart::Overhead));
+  to.set_pipeline_bubble(rounded(from.pipeline_bubble));
+  to.set_idle(rounded(from.idle));
+  to.set_kv_wait_ms(rounded(from.kv_wait_ms));
+  to.set_mean_iteration_ms(rounded(from.mean_iteration_ms));
+  to.set_iterations(static_cast<std::int32_t>(from.iterations));
+}
+
+void fill(const serving::ExpertSummary& from, proto::ExpertReport& to) {
+  to.set_balancedness(rounded(from.balancedness));
+  to.set_worst_layer(static_cast<std::int32_t>(from.worst_layer));
+  to.set_worst_layer_balancedness(rounded(from.worst_balancedness));
+  to.set_internode_bytes_per_token(rounded(from.internode_bytes_per_token));
+  to.set_token_layers_drawn(static_cast<double>(from.token_layers));
+  to.set_placement(from.placement);
+}
+
+void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
+  fill_summary(from.run.summary, *to.mutable_summary());
+  fill_cost(from, *to.mutable_cost());
+  fill(from.run.time, *to.mutable_time_breakdown());
+  if (from.run.experts.present) fill(from.run.experts, *to.mutable_experts());
+  proto::KvCache& kv = *to.mutable_kv_cache();
+  kv.set_blocks_per_rank(static_cast<std::int32_t>(from.run.kv.blocks_per_rank));
+  kv.set_peak_blocks(static_cast<std::int32_t>(from.run.kv.peak_blocks));
+  kv.set_preemptions(static_cast<std::int32_t>(from.run.kv.preemptions));
+  to.set_fingerprint(fmt::format("{:016x}", from.run.fingerprint));
+  to.set_events(static_cast<double>(from.run.events));
+}
+
+}  // namespace
+
+void fill_summary(const serving::Summary& from, proto::Summary& to) {
+  to.set_requests_arrived(static_cast<std::int32_t>(from.requests_arrived));
+  to.set_requests_completed(static_cast<std::int32_t>(from.requests_completed));
+  to.set_requests_rejected(static_cast<std::int32_t>(from.requests_rejected));
+  to.set_requests_measured(static_cast<std::int32_t>(from.requests_measured));
+  to.set_measured_s(rounded(from.measured / kSecond));
+  to.set_requests_per_s(rounded(from.requests_per_s));
+  to.set_output_tokens_per_s(rounded(from.output_tokens_per_s));
+  to.set_input_tokens_per_s(rounded(from.input_tokens_per_s));
+  to.set_total_tokens_per_s(rounded(from.total_tokens_per_s));
+  to.set_tokens_per_s_per_gpu(rounded(from.tokens_per_s_per_gpu));
+  to.set_tokens_per_s_per_user(rounded(from.tokens_per_s_per_user));
+  to.set_goodput_requests_per_s(rounded(from.goodput_requests_per_s));
+  to.set_slo_attainment(rounded(from.slo_attainment));
+  fill(from.ttft, *to.mutable_ttft_ms());
+  fill(from.tpot, *to.mutable_tpot_ms());
+  fill(from.itl, *to.mutable_itl_ms());
+  fill(from.end_to_end, *to.mutable_e2e_ms());
+}
+
+void fill_cost(const sweep::ScenarioResult& from, proto::Cost& to) {
+  to.set_usd_per_hour(rounded(from.bill.usd_per_hour));
+  to.set_usd_per_month(rounded(from.bill.usd_per_month));
+  to.set_hours_per_month(rounded(from.pricing.hours_per_month));
+  to.set_usd_per_million_input_tokens(rounded(from.bill.usd_per_million_input_tokens));
+  to.set_usd_per_million_output_tokens(rounded(from.bill.usd_per_million_output_tokens));
+  to.set_usd_per_million_output_tokens_all_in(
+      rounded(from.bill.usd_per_million_output_tokens_all_in));
+  to.set_usd_per_gpu_hour(rounded(from.pricing.per_gpu / 1.0_USDph));
+  to.set_price_source(price_source(from.pricing));
+}
+
+void fill_memory(const plan::MemoryReport& from, proto::PoolMemory& to) {
+  to.set_pool("all");
+  to.set_verdict(plan::to_string(from.verdict));
+  to.set_reason(from.reason);
+  to.set_gpu_bytes(rounded(from.gpu_memory / kByte));
+  to.set_budget_bytes(rounded(from.budget / kByte));
+  to.set_weights_bytes(rounded(from.per_gpu.weights() / kByte));
+  to.set_workspace_bytes(rounded(from.per_gpu.workspace() / kByte));
+  to.set_kv_bytes(rounded(from.kv_room / kByte));
+  to.set_kv_bytes_per_token(from.kv_bytes_per_token.base());
+  to.set_kv_capacity_tokens(static_cast<double>(from.kv_capacity_tokens));
+}
+
+proto::Result result_message(const sweep::ScenarioResult& from) {
+  proto::Result to;
+  to.set_name(from.name);
+  to.set_description(from.description);
+  to.set_moesim_version(version());
+  to.set_status(from.fits ? "done" : "does_not_fit");
+  fill(from.facts, *to.mutable_deployed());
+  fill_memory(from.memory, *to.add_memory());
+  if (from.fits) fill_run(from, to);
+  for (const std::string& note : from.notes) to.add_notes(note);
+  const bool parsed =
+      google::protobuf::TextFormat::ParseFromString(from.scenario_text, to.mutable_scenario());
+  MOESIM_CHECK(parsed, "the resolved scenario does not parse");
+  return to;
+}
+
+}  // namespace moesim::report
