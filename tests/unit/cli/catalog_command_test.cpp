@@ -17,7 +17,8 @@ std::string output(const Arguments& arguments) {
   setenv("MOESIM_DATA", MOESIM_SOURCE_DIR "/scenarios", 1);
   std::ostringstream out;
   try {
-    CHECK(run_catalog(arguments, out) == kDone);
+    const int code = run_catalog(arguments, out);
+    CHECK(code == kDone);
   } catch (const InputError& error) {
     std::string all;
     for (const Diagnostic& d : error.diagnostics()) {
