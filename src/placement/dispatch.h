@@ -39,8 +39,8 @@ struct RankLoad {
 
 class Dispatcher {
  public:
-  /// Preconditions: `placement` passes verify() and has the router's layers and experts; domains
-  /// are numbered from 0 without gaps.
+  /// The router must outlive the dispatcher. Preconditions: `placement` passes verify() and has the
+  /// router's layers and experts; domains are numbered from 0 without gaps.
   Dispatcher(const routing::ExpertRouter& router, const Placement& placement);
   /// Draws layer `layer` for `tokens_of_rank[r]` tokens on each source rank and counts the traffic.
   /// The stream is the caller's: one per (run, instance). No allocation.

@@ -26,6 +26,14 @@ namespace moesim::routing {
   return (random & 0xffffU) < word >> 16;
 }
 
+/// `own` if the number keeps the column's own outcome, else `other`. Masks, so that no compiler
+/// makes it a branch: every second one would be mispredicted.
+[[nodiscard]] inline std::uint32_t alias_select(std::uint32_t random, std::uint32_t word,
+                                                std::uint32_t own, std::uint32_t other) {
+  const std::uint32_t mask = 0U - static_cast<std::uint32_t>(alias_keeps(random, word));
+  return other ^ ((own ^ other) & mask);
+}
+
 /// Columns needed for `outcomes`: the power of two that holds them, as exponent.
 [[nodiscard]] constexpr unsigned alias_bits(std::int64_t outcomes) {
   return static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(outcomes - 1)));

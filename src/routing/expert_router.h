@@ -75,6 +75,8 @@ class ExpertRouter {
     unsigned expert_bits = 0;
     unsigned group_bits = 0;
   };
+  template <class Known>
+  class Tables;
   void build_layer(std::span<const double> weight, std::span<std::uint32_t> words) const;
   /// Rare end of a token whose draws keep hitting chosen experts: takes the rest one by one from
   /// the weights of those not chosen..

@@ -51,30 +51,58 @@ void with_known_shape(const RoutingShape& shape, Action&& action) {
 /// Draws in vain after which the rest of a token is taken one by one.
 inline constexpr std::size_t kTries = 4096;
 
+/// The tables of one layer, with sizes as constants where they are known.
+template <class Known>
+class ExpertRouter::Tables {
+ public:
+  static constexpr bool kIsKnown = Known::kTopK > 0;
+
+  Tables(const ExpertRouter& router, std::int64_t layer)
+      : layout_(router.layout_),
+        shape_(router.shape_),
+        words_(&router.words_[static_cast<std::size_t>(layer) * router.layout_.words]) {}
+
+  [[nodiscard]] std::size_t top_k() const {
+    return kIsKnown ? Known::kTopK : static_cast<std::size_t>(shape_.top_k);
+  }
+  [[nodiscard]] std::size_t kept() const {
+    return kIsKnown ? Known::kTopGroups : static_cast<std::size_t>(shape_.top_groups);
+  }
+  [[nodiscard]] bool grouped() const { return kIsKnown ? Known::kGrouped : shape_.groups > 1; }
+
+  [[nodiscard]] std::uint32_t choice(std::uint32_t random) const {
+    const std::uint32_t column = alias_column(random, layout_.choice_bits);
+    return alias_select(random, words_[column], column, words_[column] & 0xffffU);
+  }
+  [[nodiscard]] std::uint32_t group(std::uint32_t random, std::uint32_t choice) const {
+    const unsigned bits = kIsKnown ? alias_bits(Known::kTopGroups) : layout_.group_bits;
+    const std::uint32_t word = words_[layout_.groups_of_choice + (std::size_t{choice} << bits) +
+                                      alias_column(random, bits)];
+    return alias_select(random, word, word >> 8, word) & 0xffU;
+  }
+  [[nodiscard]] std::uint32_t expert(std::uint32_t random, std::uint32_t group) const {
+    const unsigned bits = kIsKnown ? alias_bits(Known::kGroupSize) : layout_.expert_bits;
+    const auto size = kIsKnown ? static_cast<std::uint32_t>(Known::kGroupSize)
+                               : static_cast<std::uint32_t>(shape_.experts / shape_.groups);
+    const std::uint32_t column = alias_column(random, bits);
+    const std::uint32_t word = words_[layout_.experts + (std::size_t{group} << bits) + column];
+    return alias_select(random, word, group * size + column, word & 0xffffU);
+  }
+
+ private:
+  Layout layout_;
+  RoutingShape shape_;
+  const std::uint32_t* words_;
+};
+
 template <class Known, class Sink>
 void ExpertRouter::draw_known(std::int64_t layer, std::int64_t tokens, RandomStream& stream,
                               Sink&& sink) const {
   MOESIM_DCHECK(layer >= 0 && layer < shape_.moe_layers, "layer out of range");
   MOESIM_DCHECK(Known::kTopK == 0 || Known::matches(shape_), "compiled for another shape");
-  constexpr bool kIsKnown = Known::kTopK > 0;
-  const std::size_t top_k = kIsKnown ? Known::kTopK : static_cast<std::size_t>(shape_.top_k);
-  const std::size_t kept =
-      kIsKnown ? Known::kTopGroups : static_cast<std::size_t>(shape_.top_groups);
-  const auto size = kIsKnown ? static_cast<std::uint32_t>(Known::kGroupSize)
-                             : static_cast<std::uint32_t>(shape_.experts / shape_.groups);
-  const unsigned expert_bits = kIsKnown ? alias_bits(Known::kGroupSize) : layout_.expert_bits;
-  const unsigned group_bits = kIsKnown ? alias_bits(Known::kTopGroups) : layout_.group_bits;
-  const bool grouped = kIsKnown ? Known::kGrouped : shape_.groups > 1;
-
-  const std::uint32_t* const words = &words_[static_cast<std::size_t>(layer) * layout_.words];
-  const std::uint32_t* const expert_words = words + layout_.experts;
-  const std::uint32_t* const group_words = words + layout_.groups_of_choice;
-  const auto expert_of = [&](std::uint32_t random, std::uint32_t group) {
-    const std::uint32_t column = alias_column(random, expert_bits);
-    const std::uint32_t word = expert_words[(group << expert_bits) + column];
-    return alias_keeps(random, word) ? group * size + column : word & 0xffffU;
-  };
-
+  const Tables<Known> tables(*this, layer);
+  const std::size_t top_k = tables.top_k();
+  const std::size_t kept = tables.kept();
   // stamp[e] == token: expert e is already chosen for it. What `chosen` holds beyond top_k is
   // dropped.
   std::array<std::uint32_t, kMaxExperts> stamp;
@@ -90,35 +118,31 @@ void ExpertRouter::draw_known(std::int64_t layer, std::int64_t tokens, RandomStr
       count += stamp[expert] != token ? 1U : 0U;
       stamp[expert] = token;
     };
-    if (!grouped) {
+    // Draws that are always needed come first, in loops the compiler can unroll; then the repeats.
+    if (!tables.grouped()) {
       const auto draw_two = [&] {
         const std::uint64_t random = local.next();
-        take(expert_of(static_cast<std::uint32_t>(random >> 32), 0));
-        take(expert_of(static_cast<std::uint32_t>(random), 0));
+        take(tables.expert(static_cast<std::uint32_t>(random >> 32), 0));
+        take(tables.expert(static_cast<std::uint32_t>(random), 0));
       };
       for (std::size_t i = 0; i < (top_k + 1) / 2; ++i) draw_two();
       for (std::size_t tries = 0; count < top_k && tries < kTries; ++tries) draw_two();
     } else {
       std::uint64_t random = local.next();
-      const auto low = static_cast<std::uint32_t>(random);
-      const std::uint32_t column = alias_column(low, layout_.choice_bits);
-      const std::uint32_t choice =
-          alias_keeps(low, words[column]) ? column : words[column] & 0xffffU;
+      const std::uint32_t choice = tables.choice(static_cast<std::uint32_t>(random));
       groups += choice * kept;
       for (std::size_t i = 0; i < kept; ++i) {
         random = i % 2 == 0 ? random >> 32 : local.next();
-        const std::uint32_t expert = expert_of(static_cast<std::uint32_t>(random), groups[i]);
-        chosen[i] = static_cast<std::uint16_t>(expert);
+        const std::uint32_t expert = tables.expert(static_cast<std::uint32_t>(random), groups[i]);
+        chosen[i] =
+            static_cast<std::uint16_t>(expert);  // Never a repeat: `take` would cost a third.
         stamp[expert] = token;
       }
       count = kept;
-      const std::uint32_t* const inside = group_words + (std::size_t{choice} << group_bits);
       const auto draw_one = [&] {
         const std::uint64_t pair = local.next();
-        const auto first = static_cast<std::uint32_t>(pair);
-        const std::uint32_t word = inside[alias_column(first, group_bits)];
-        const std::uint32_t group = (alias_keeps(first, word) ? word >> 8 : word) & 0xffU;
-        take(expert_of(static_cast<std::uint32_t>(pair >> 32), group));
+        const std::uint32_t group = tables.group(static_cast<std::uint32_t>(pair), choice);
+        take(tables.expert(static_cast<std::uint32_t>(pair >> 32), group));
       };
       for (std::size_t i = kept; i < top_k; ++i) draw_one();
       for (std::size_t tries = 0; count < top_k && tries < kTries; ++tries) draw_one();
