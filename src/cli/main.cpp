@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "cli/catalog_command.h"
 #include "cli/command.h"
 #include "cli/compare_command.h"
+#include "cli/memory_command.h"
 #include "cli/simulate_command.h"
 #include "cli/sweep_command.h"
 #include "core/diagnostics.h"
@@ -30,6 +32,10 @@ constexpr std::array kVerbs = {
               run_compare},
     VerbEntry{"sweep", "SWEEP            every layout of a cluster, ranked by cost under an SLO",
               run_sweep_command},
+    VerbEntry{"memory", "MODEL --gpu G    what a GPU must hold; the smallest layouts that fit",
+              run_memory},
+    VerbEntry{"catalog", "list|show|import models, GPUs, fabrics, formats, engines, prices",
+              run_catalog},
 };
 
 void print_usage(std::ostream& out) {

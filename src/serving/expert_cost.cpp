@@ -23,6 +23,15 @@ routing::RoutingShape routing_shape(const catalog::Model& model) {
 
 }  // namespace
 
+std::int64_t expert_width(const catalog::Model& model) {
+  for (const catalog::LayerKind& kind : model.kinds) {
+    if (kind.feed_forward.is_moe() && kind.feed_forward.expert_hidden > 0) {
+      return kind.feed_forward.expert_hidden;
+    }
+  }
+  return model.hidden;
+}
+
 std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
                                            std::vector<std::int32_t> group_domains,
                                            std::uint64_t seed) {
@@ -46,9 +55,9 @@ ExpertCost::ExpertCost(const Deployment& deployment, const ExpertPlan& plan,
                        const topology::Topology& topology,
                        const std::vector<std::vector<GpuId>>& groups, RandomStream stream)
     : exchanges_(deployment.layout.dp > 1),
-      dispatch_copy_(static_cast<double>(deployment.model.hidden) *
+      dispatch_copy_(static_cast<double>(expert_width(deployment.model)) *
                      deployment.precision.dispatch_element),
-      combine_copy_(static_cast<double>(deployment.model.hidden) *
+      combine_copy_(static_cast<double>(expert_width(deployment.model)) *
                     deployment.precision.combine_element),
       dispatcher_(plan.router, plan.placement),
       traffic_(dispatcher_.make_traffic()),
@@ -60,7 +69,7 @@ ExpertCost::ExpertCost(const Deployment& deployment, const ExpertPlan& plan,
         model.kinds[static_cast<std::size_t>(run.kind)].feed_forward;
     if (!block.is_moe()) continue;
     const operators::ExpertShape shape{
-        .hidden = model.hidden,
+        .hidden = expert_width(model),
         .intermediate = block.expert_intermediate / deployment.layout.expert_tp(),
         .matrices = block.matrices};
     const operators::ExpertTimer timer(shape, deployment.precision.routed_experts,

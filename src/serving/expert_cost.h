@@ -3,7 +3,7 @@
 // Exact: every token of every layer draws its experts; the rank that finishes last decides. With
 // attention data parallelism tokens travel to the ranks that hold their experts and back; without
 // it every rank has every token and the experts' results are summed by an all-reduce.
-// Omits: overlap of dispatch and combine with compute. See docs/models/moe_layer.md.
+// Omits: overlap of dispatch and combine with compute. See docs/models/iteration.md.
 // Layer: serving.
 #pragma once
 
@@ -32,6 +32,9 @@ struct ExpertPlan {
 [[nodiscard]] std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
                                                          std::vector<std::int32_t> group_domains,
                                                          std::uint64_t seed);
+
+/// Elements of one token as it travels to its experts: hidden, or less where experts are narrower.
+[[nodiscard]] std::int64_t expert_width(const catalog::Model& model);
 
 /// Sums over a run, for balancedness and traffic.
 struct ExpertStatistics {

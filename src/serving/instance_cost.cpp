@@ -14,6 +14,16 @@ ContextLaw law_of(const catalog::Attention& attention, const operators::Attentio
           .chunked = attention.chunked};
 }
 
+/// Inside a scale-up domain the engines use their own two-step kernels instead of a ring.
+operators::CollectiveCost all_reduce_of(const topology::Topology& topology,
+                                        std::span<const GpuId> group) {
+  const bool one_domain = std::all_of(group.begin(), group.end(), [&](GpuId gpu) {
+    return topology.shares_scale_up(group.front(), gpu);
+  });
+  return one_domain ? operators::direct_all_reduce(topology, group)
+                    : operators::all_reduce(topology, group);
+}
+
 }  // namespace
 
 ModelCost::ModelCost(const Deployment& deployment) : head(deployment) {
@@ -75,7 +85,7 @@ void InstanceCost::lay_out_stages(const topology::Topology& topology,
     add_stretch(stage, layers);
     const std::span<const GpuId> tp_group(groups[s].data(),
                                           static_cast<std::size_t>(deployment_->layout.tp));
-    stage.all_reduce = operators::all_reduce(topology, tp_group);
+    stage.all_reduce = all_reduce_of(topology, tp_group);
     stage.all_gather = operators::all_gather(topology, tp_group);
     if (s + 1 < split.size()) {
       stage.to_next = operators::point_to_point(topology, groups[s].front(), groups[s + 1].front());

@@ -286,7 +286,7 @@ void Run::sum_experts(RunResult& result) const {
   }
   const double layers = static_cast<double>(mean.size());
   const Bytes per_copy =
-      static_cast<double>(deployment_.model.hidden) *
+      static_cast<double>(expert_width(deployment_.model)) *
       (deployment_.precision.dispatch_element + deployment_.precision.combine_element);
   experts.internode_bytes_per_token = copies / (token_layers / layers) * (per_copy / kByte);
   experts.token_layers = static_cast<std::int64_t>(token_layers);

@@ -19,43 +19,75 @@ LayerTokenCost::LayerTokenCost(const Deployment& deployment, const catalog::Laye
 }
 
 void LayerTokenCost::list_attention(const catalog::Attention& a) {
-  const std::int64_t hidden = deployment_->model.hidden;
-  const std::int64_t tp = deployment_->layout.tp;
-  const catalog::WeightFormat* format = &deployment_->precision.attention;
-  auto gemm = [&](std::int64_t n, std::int64_t k) { attention_gemms_.push_back({n, k, format}); };
-  const std::int64_t heads = ceil_div(a.heads, tp);
-  std::int64_t rotated = 0;  // elements that the rotary embedding and the cache write touch
   switch (a.kind) {
-    case catalog::AttentionKind::Gqa: {
-      const std::int64_t kv_heads = std::max<std::int64_t>(1, a.kv_heads / tp);
-      gemm(heads * a.head_dim + kv_heads * (a.head_dim + a.v_head_dim), hidden);
-      gemm(hidden, heads * a.v_head_dim);
-      rotated = heads * a.head_dim + 2 * kv_heads * a.head_dim;
+    case catalog::AttentionKind::Gqa:
+    case catalog::AttentionKind::Cross:
+      list_grouped_query(a);
       break;
-    }
     case catalog::AttentionKind::Mla:
-      if (a.q_lora_rank > 0) {
-        gemm(a.q_lora_rank + a.kv_lora_rank + a.qk_rope_dim, hidden);
-        gemm(heads * a.head_dim, a.q_lora_rank);
-      } else {
-        gemm(heads * a.head_dim + a.kv_lora_rank + a.qk_rope_dim, hidden);
-      }
-      gemm(heads * (a.qk_nope_dim + a.v_head_dim), a.kv_lora_rank);
-      gemm(hidden, heads * a.v_head_dim);
-      rotated = heads * a.qk_rope_dim + 2 * (a.kv_lora_rank + a.qk_rope_dim);
+      list_latent(a);
       break;
     case catalog::AttentionKind::Linear:
+      if (a.parameters_linear_mixer == 0) return;  // a layer that mixes nothing
       // The mixer's projections together: as many weights, hence as many flops per token.
-      gemm(std::max<std::int64_t>(1, ceil_div(a.parameters_linear_mixer / hidden, tp)), hidden);
-      break;
-    case catalog::AttentionKind::Cross:
-      gemm(heads * a.head_dim, hidden);
-      gemm(hidden, heads * a.v_head_dim);
+      add_attention(
+          ceil_div(a.parameters_linear_mixer / deployment_->model.hidden, deployment_->layout.tp),
+          deployment_->model.hidden);
       break;
   }
+  if (a.index_heads > 0) {  // indexer of sparse attention: queries from the latent, keys, weights
+    add_attention(a.index_heads * a.index_dim,
+                  a.q_lora_rank > 0 ? a.q_lora_rank : deployment_->model.hidden);
+    add_attention(a.index_dim + a.index_heads, deployment_->model.hidden);
+  }
   // Norm with residual: two reads and two writes of the hidden state.
-  attention_pass_elements_ = static_cast<double>(4 * hidden + 2 * rotated);
+  attention_pass_elements_ += static_cast<double>(4 * deployment_->model.hidden);
   attention_kernels_ = 2;
+}
+
+void LayerTokenCost::add_attention(std::int64_t n, std::int64_t k) {
+  attention_gemms_.push_back({n, k, &deployment_->precision.attention});
+}
+
+void LayerTokenCost::list_grouped_query(const catalog::Attention& a) {
+  const std::int64_t hidden = deployment_->model.hidden;
+  const std::int64_t tp = deployment_->layout.tp;
+  const std::int64_t heads = ceil_div(a.heads, tp);
+  const std::int64_t query = heads * (a.head_dim + (a.output_gate ? a.v_head_dim : 0));
+  // Keys and values of text tokens; cross-attention looks at image tokens cached once.
+  const std::int64_t kv_heads =
+      a.kind == catalog::AttentionKind::Cross ? 0 : std::max<std::int64_t>(1, a.kv_heads / tp);
+  const std::int64_t kv = kv_heads * (a.head_dim + (a.shared_kv ? 0 : a.v_head_dim));
+  if (a.q_lora_rank > 0) {
+    add_attention(a.q_lora_rank + kv, hidden);
+    add_attention(query, a.q_lora_rank);
+  } else {
+    add_attention(query + kv, hidden);
+  }
+  if (a.o_lora_rank > 0) {
+    const std::int64_t groups = ceil_div(a.o_groups, tp);
+    add_attention(groups * a.o_lora_rank, heads * a.v_head_dim / groups);
+    add_attention(hidden, groups * a.o_lora_rank);
+  } else {
+    add_attention(hidden, heads * a.v_head_dim);
+  }
+  // Rotary embedding and cache write read and write queries, keys and values.
+  attention_pass_elements_ += static_cast<double>(2 * (heads * a.head_dim + kv));
+}
+
+void LayerTokenCost::list_latent(const catalog::Attention& a) {
+  const std::int64_t hidden = deployment_->model.hidden;
+  const std::int64_t heads = ceil_div(a.heads, deployment_->layout.tp);
+  const std::int64_t latent = a.kv_lora_rank + a.qk_rope_dim;
+  if (a.q_lora_rank > 0) {
+    add_attention(a.q_lora_rank + latent, hidden);
+    add_attention(heads * a.head_dim, a.q_lora_rank);
+  } else {
+    add_attention(heads * a.head_dim + latent, hidden);
+  }
+  add_attention(heads * (a.qk_nope_dim + a.v_head_dim), a.kv_lora_rank);
+  add_attention(hidden, heads * a.v_head_dim);
+  attention_pass_elements_ += static_cast<double>(2 * (heads * a.qk_rope_dim + 2 * latent));
 }
 
 void LayerTokenCost::list_feed_forward(const catalog::FeedForward& block) {
@@ -68,6 +100,7 @@ void LayerTokenCost::list_feed_forward(const catalog::FeedForward& block) {
     feed_forward_pass_elements_ += static_cast<double>((up + 1) * width);
     ++feed_forward_kernels_;
   };
+  if (block.dense_intermediate == 0 && !block.is_moe()) return;  // a lone mixer
   feed_forward_pass_elements_ = static_cast<double>(4 * hidden);
   feed_forward_kernels_ = 1;
   if (block.dense_intermediate > 0) {
@@ -77,6 +110,12 @@ void LayerTokenCost::list_feed_forward(const catalog::FeedForward& block) {
   feed_forward_gemms_.push_back({block.routed_experts, hidden, &deployment_->precision.router});
   feed_forward_pass_elements_ += static_cast<double>(2 * block.routed_experts);  // top-k
   ++feed_forward_kernels_;
+  if (block.expert_hidden > 0) {  // narrower experts stand between two projections
+    feed_forward_gemms_.push_back(
+        {block.expert_hidden, hidden, &deployment_->precision.shared_experts});
+    feed_forward_gemms_.push_back(
+        {hidden, block.expert_hidden, &deployment_->precision.shared_experts});
+  }
   if (block.shared_experts > 0) {
     gated(ceil_div(block.shared_experts * block.shared_intermediate, tp),
           deployment_->precision.shared_experts);
@@ -99,6 +138,7 @@ const TokenTimes& LayerTokenCost::compute(std::int64_t tokens) {
   if (i >= known_.size()) known_.resize(i + 1);
   if (tokens == 0) return known_[0];
   auto pass = [&](double elements, int kernels) {
+    if (kernels == 0) return Seconds{};
     const Bytes bytes =
         elements * static_cast<double>(tokens) * deployment_->precision.activation_element;
     return operators::memory_pass_time(bytes, kernels, deployment_->cluster.gpu,
@@ -108,7 +148,8 @@ const TokenTimes& LayerTokenCost::compute(std::int64_t tokens) {
   known_[i] = {.attention = run(attention_gemms_, tokens) +
                             pass(attention_pass_elements_, attention_kernels_),
                .feed_forward = run(feed_forward_gemms_, tokens) +
-                               pass(feed_forward_pass_elements_, feed_forward_kernels_)};
+                               pass(feed_forward_pass_elements_, feed_forward_kernels_),
+               .known = true};
   return known_[i];
 }
 

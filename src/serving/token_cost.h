@@ -1,7 +1,7 @@
 // Time of everything in one layer that depends only on the number of tokens: projections, norms,
 // dense or shared feed-forward, router. Attention cores and routed experts are priced elsewhere.
 //
-// The GEMMs of a layer and their sizes: docs/models/layer.md.
+// The GEMMs of a layer and their sizes: docs/models/iteration.md.
 // Layer: serving.
 #pragma once
 
@@ -17,6 +17,7 @@ namespace moesim::serving {
 struct TokenTimes {
   Seconds attention;     ///< Norm, projections in and out, rotary embedding, cache write.
   Seconds feed_forward;  ///< Norm, dense block; or router and shared experts.
+  bool known = false;
 };
 
 /// One layer kind on one rank; remembers each token count it has been asked for.
@@ -25,7 +26,7 @@ class LayerTokenCost {
   LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind);
   [[nodiscard]] const TokenTimes& at(std::int64_t tokens) {
     const auto i = static_cast<std::size_t>(tokens);
-    if (i < known_.size() && known_[i].attention > Seconds{}) return known_[i];
+    if (i < known_.size() && known_[i].known) return known_[i];
     return compute(tokens);
   }
 
@@ -38,6 +39,9 @@ class LayerTokenCost {
   const TokenTimes& compute(std::int64_t tokens);
   [[nodiscard]] Seconds run(const std::vector<Gemm>& gemms, std::int64_t tokens) const;
   void list_attention(const catalog::Attention& attention);
+  void list_grouped_query(const catalog::Attention& attention);
+  void list_latent(const catalog::Attention& attention);
+  void add_attention(std::int64_t n, std::int64_t k);
   void list_feed_forward(const catalog::FeedForward& block);
 
   const Deployment* deployment_;
