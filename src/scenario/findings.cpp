@@ -113,6 +113,10 @@ void Findings::error(const std::string& path, std::string message, std::string h
   add(std::move(diagnostic));
 }
 
+void Findings::missing(const std::string& path, std::string message, std::string hint) {
+  if (!any_at(path)) error(path, std::move(message), std::move(hint));
+}
+
 void Findings::error_at(Place place, const std::string& path, std::string message,
                         std::string hint) {
   add({file_, place.line, place.column, path, std::move(message), std::move(hint)});

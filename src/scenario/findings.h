@@ -43,6 +43,9 @@ class Findings {
 
   /// A mistake of the field `path`.
   void error(const std::string& path, std::string message, std::string hint = "");
+  /// Something is not there. Said only if nothing was found at `path` or below: a field that was
+  /// left out of the message for being wrong is not missing.
+  void missing(const std::string& path, std::string message, std::string hint = "");
   /// A mistake at a place of the file.
   void error_at(Place place, const std::string& path, std::string message, std::string hint = "");
   /// A mistake of an override as a whole.

@@ -174,7 +174,10 @@ class Walker {
 
   /// What stands where a value was expected.
   std::string found() const {
-    return lexer_.current().kind == TokenKind::End ? "the end of the file" : shown(lexer_.text());
+    if (lexer_.current().kind == TokenKind::End) return "the end of the file";
+    std::string_view text = lexer_.text();
+    if (lexer_.current().kind == TokenKind::String) text = text.substr(1, text.size() - 2);
+    return shown(text);
   }
 
   /// One value, or a list of a repeated field. False if any of it must be cut.
@@ -265,16 +268,24 @@ class Walker {
     const Place place = lexer_.current().place;
     const std::size_t begin = lexer_.current().begin;
     skip_value();
-    // A number and the word behind it: a quantity without its quotes.
-    if (!json_ && lexer_.current().kind == TokenKind::Identifier) {
-      Lexer ahead = lexer_;
-      ahead.advance();
-      if (!ahead.at_symbol(':') && !ahead.at_symbol('{')) lexer_.advance();
-    }
+    while (!broken_ && !json_ && continues_text(place.line)) lexer_.advance();
     const std::string_view got = text_.substr(begin, lexer_.previous_end() - begin);
     report(place, path, "expected a text in quotes, got " + shown(got),
            fmt::format("write \"{}\"", got.substr(0, 40)));
     return false;
+  }
+
+  /// The current token belongs to a text without quotes ("5 req/s"), not to the next field.
+  bool continues_text(int line) const {
+    const Token& token = lexer_.current();
+    if (token.place.line != line) return false;
+    if (token.kind == TokenKind::Symbol) {
+      return std::string_view("{}[]<>,;:").find(text_[token.begin]) == std::string_view::npos;
+    }
+    if (token.kind != TokenKind::Identifier) return token.kind == TokenKind::Number;
+    Lexer ahead = lexer_;
+    ahead.advance();
+    return !ahead.at_symbol(':') && !ahead.at_symbol('{');
   }
 
   bool walk_scalar(const FieldDescriptor& field, const std::string& path) {
@@ -291,15 +302,17 @@ class Walker {
     }
     value += lexer_.text();
     // JSON writes enums, and protobuf 64-bit numbers, in quotes.
-    const bool unquote = json_ && kind == TokenKind::String &&
-                         (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM ||
-                          field.cpp_type() == FieldDescriptor::CPPTYPE_INT64 ||
-                          field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64);
-    if (unquote) value = value.substr(1, value.size() - 2);
+    const bool may_be_quoted = json_ && (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM ||
+                                         field.cpp_type() == FieldDescriptor::CPPTYPE_INT64 ||
+                                         field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64);
+    const bool quoted = kind == TokenKind::String;
+    if (quoted) value = value.substr(1, value.size() - 2);
     lexer_.advance();
     ValueProblem problem = scalar_problem(field, value);
-    if (problem.message.empty()) return true;
-    if (kind == TokenKind::String && problem.hint.empty()) problem.hint = "write it without quotes";
+    if (problem.message.empty()) {
+      if (!quoted || may_be_quoted) return true;
+      problem = {fmt::format("takes no text, got \"{}\"", value), "write it without quotes"};
+    }
     report(place, path, std::move(problem.message), std::move(problem.hint));
     return false;
   }

@@ -223,7 +223,7 @@ void Resolver::resolve_scale_out(proto::Cluster& cluster) {
 
 void Resolver::resolve_cluster() {
   if (!message_.has_cluster()) {
-    error("cluster", "is missing", "write cluster { gpu: \"H200-SXM\" nodes: 1 }");
+    findings_.missing("cluster", "is missing", "write cluster { gpu: \"H200-SXM\" nodes: 1 }");
     return;
   }
   proto::Cluster& cluster = *message_.mutable_cluster();

@@ -77,7 +77,8 @@ void Resolver::resolve_model() {
       break;
     }
     case proto::Scenario::MODEL_CHOICE_NOT_SET:
-      error("model", "is missing", "name a model of the catalog, as in model: \"DeepSeek-V3\"");
+      findings_.missing("model", "is missing",
+                        "name a model of the catalog, as in model: \"DeepSeek-V3\"");
       break;
   }
   if (!model) return;
@@ -98,7 +99,8 @@ std::optional<catalog::Gpu> Resolver::resolve_gpu() {
     return gpu;
   }
   if (cluster.gpu_choice_case() == proto::Cluster::GPU_CHOICE_NOT_SET) {
-    error("cluster.gpu", "is missing", "name a GPU of the catalog, as in gpu: \"H200-SXM\"");
+    findings_.missing("cluster.gpu", "is missing",
+                      "name a GPU of the catalog, as in gpu: \"H200-SXM\"");
     return std::nullopt;
   }
   const catalog::Gpu* gpu = catalog_.find_gpu(cluster.gpu());

@@ -86,7 +86,7 @@ void Resolver::resolve_trace(proto::Workload& workload) {
   if (!file.has_format()) file.set_format(proto::TraceFile::AUTO);
   if (!file.has_on_bad_row()) file.set_on_bad_row(proto::TraceFile::FAIL);
   if (file.file().empty()) {
-    error("workload.trace.file", "is missing", "name a trace");
+    findings_.missing("workload.trace.file", "is missing", "name a trace");
     return;
   }
   if (!may_open("workload.trace.file") || findings_.any_at("workload.rate_scale")) return;
@@ -213,7 +213,8 @@ void Resolver::resolve_load(proto::Workload& workload, workload::WorkloadModel& 
   } else if (model.default_rate) {
     workload.set_rate(fmt::format("{} req/s", model.default_rate->base()));
   } else {
-    error("workload.rate", "is missing", "write a rate, as in rate: \"5 req/s\", or concurrency");
+    findings_.missing("workload.rate", "is missing",
+                      "write a rate, as in rate: \"5 req/s\", or concurrency");
   }
   if (model.default_rate && *model.default_rate * settings.rate_scale < kSlowest) {
     error("workload.rate_scale", "leaves fewer than 0.0001 requests per second");
@@ -230,11 +231,16 @@ void Resolver::resolve_parametric(proto::Workload& workload) {
     model = std::move(*preset);
     workload.set_preset(model.name);
   } else if (!workload.has_arrivals() && settings.concurrency == 0) {
-    error("workload", "says neither when requests come nor how many users there are",
-          "write one of trace, preset, arrivals or concurrency");
+    findings_.missing("workload", "says neither when requests come nor how many users there are",
+                      "write one of trace, preset, arrivals or concurrency");
     return;
   }
   if (!written_laws(workload, model)) return;
+  if (!workload.has_preset()) {
+    const char* hint = "write the tokens of a request, as in { fixed_tokens: 1024 }";
+    if (!model.input) findings_.missing("workload.input", "is missing", hint);
+    if (!model.output) findings_.missing("workload.output", "is missing", hint);
+  }
   resolve_load(workload, model);
   for (Diagnostic& found : workload::check_model(model)) {
     if (found.field == "default_rate") found.field = "rate";
@@ -245,8 +251,8 @@ void Resolver::resolve_parametric(proto::Workload& workload) {
   }
   const serving::RunSettings& run = scenario_.run;
   if (run.max_requests == 0 && run.duration == SimTime::never()) {
-    error("simulation.duration", "is missing: the workload has no end of its own",
-          "set simulation.duration or simulation.max_requests");
+    findings_.missing("simulation.duration", "is missing: the workload has no end of its own",
+                      "set simulation.duration or simulation.max_requests");
   }
   if (model.input && model.output) {
     check_lengths(longest(*model.input), longest(*model.input) + longest(*model.output));
@@ -262,8 +268,9 @@ void Resolver::resolve_parametric(proto::Workload& workload) {
 
 void Resolver::resolve_workload() {
   if (!message_.has_workload()) {
-    error("workload", "is missing",
-          "write workload { trace { file: \"...\" } } or workload { preset: \"chat_steady\" }");
+    findings_.missing(
+        "workload", "is missing",
+        "write workload { trace { file: \"...\" } } or workload { preset: \"chat_steady\" }");
     return;
   }
   proto::Workload& workload = *message_.mutable_workload();

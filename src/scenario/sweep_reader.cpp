@@ -122,7 +122,7 @@ class SweepResolver {
         sweep_.base_origin.syntax = Syntax::Text;
         return true;
       case proto::Sweep::BASE_NOT_SET:
-        findings_.error("scenario", "is missing", "name the scenario to start from");
+        findings_.missing("scenario", "is missing", "name the scenario to start from");
         return false;
     }
     return false;

@@ -70,7 +70,7 @@ void Lexer::advance() {
   } else if (c == '"' || (c == '\'' && syntax_ == Syntax::Text)) {
     current_.kind = TokenKind::String;
     scan_string(c);
-  } else if (std::string_view("{}<>[]:,;-").find(c) != std::string_view::npos) {
+  } else if (c > ' ' && c <= '~') {
     current_.kind = TokenKind::Symbol;
     step();
   } else {

@@ -17,7 +17,7 @@ enum class TokenKind {
   Identifier,
   Number,  ///< Begins with a digit, or a dot and a digit; all letters and digits after it.
   String,  ///< Quotes included.
-  Symbol,  ///< One character.
+  Symbol,  ///< One printable ASCII character.
   End,
   Bad,  ///< A string without end or a character that belongs nowhere: see Lexer::problem().
 };

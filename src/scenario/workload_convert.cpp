@@ -17,7 +17,7 @@ constexpr std::size_t kMaxPoolBytes = std::size_t{256} << 20U;
 std::optional<Seconds> required_step(bool given, const std::string& text, const std::string& path,
                                      const std::string& example, Findings& findings) {
   if (!given) {
-    findings.error(path, "is missing", "write \"" + example + "\"");
+    findings.missing(path, "is missing", "write \"" + example + "\"");
     return std::nullopt;
   }
   return checked_quantity<Seconds>(findings, path, text, parse_seconds, kStepRange);
@@ -53,7 +53,7 @@ std::optional<workload::ArrivalProcess> convert_arrivals(const proto::ArrivalMod
       return workload::Poisson{};
     case proto::ArrivalModel::kGamma:
       if (!message.gamma().has_shape()) {
-        findings.error(path + ".gamma.shape", "is missing", "1 is Poisson, below 1 is burstier");
+        findings.missing(path + ".gamma.shape", "is missing", "1 is Poisson, below 1 is burstier");
         return std::nullopt;
       }
       return workload::GammaRenewal{message.gamma().shape()};
@@ -63,7 +63,7 @@ std::optional<workload::ArrivalProcess> convert_arrivals(const proto::ArrivalMod
       return workload::ClosedLoop{message.closed_loop().concurrency()};
     case proto::ArrivalModel::kClients: {
       if (!message.clients().has_file()) {
-        findings.error(path + ".clients.file", "is missing", "name a table of clients");
+        findings.missing(path + ".clients.file", "is missing", "name a table of clients");
         return std::nullopt;
       }
       workload::ClientPool pool;
@@ -73,8 +73,8 @@ std::optional<workload::ArrivalProcess> convert_arrivals(const proto::ArrivalMod
     case proto::ArrivalModel::KIND_NOT_SET:
       break;
   }
-  findings.error(path, "names no law of arrivals",
-                 "write one of poisson {}, gamma, mmpp, closed_loop or clients");
+  findings.missing(path, "names no law of arrivals",
+                   "write one of poisson {}, gamma, mmpp, closed_loop or clients");
   return std::nullopt;
 }
 
@@ -103,8 +103,8 @@ std::optional<workload::LengthLaw> convert_length(const proto::LengthModel& mess
     case proto::LengthModel::KIND_NOT_SET:
       break;
   }
-  findings.error(path, "names no law of lengths",
-                 "write one of fixed_tokens, uniform, lognormal or quantiles");
+  findings.missing(path, "names no law of lengths",
+                   "write one of fixed_tokens, uniform, lognormal or quantiles");
   return std::nullopt;
 }
 

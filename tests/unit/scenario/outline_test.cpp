@@ -20,7 +20,7 @@ TEST_CASE("outline: mistakes of form end the walk and name their place") {
              contains_text("the file ends where a value is expected"));
   CHECK_THAT(mistakes("model: \"Llama"),
              contains_text("x.txtpb:1:8: error: model: a string has no closing quote on its line"));
-  CHECK_THAT(mistakes("model = \"a\""), contains_text("the character \"=\" belongs nowhere"));
+  CHECK_THAT(mistakes("model = \"a\""), contains_text("expected ':' after the name, got \"=\""));
   CHECK_THAT(mistakes("}"), contains_text("this '}' closes no block"));
   CHECK_THAT(mistakes("model \"a\""), contains_text("expected ':' after the name"));
 }
@@ -29,6 +29,9 @@ TEST_CASE("outline: mistakes of fields do not hide each other") {
   CHECK_THAT(mistakes("name: 5\n" + kSmall), contains_text("expected a text in quotes, got \"5\""));
   CHECK_THAT(mistakes("slo { ttft: 5 s }\n" + kSmall),
              contains_text("slo.ttft: expected a text in quotes, got \"5 s\"; write \"5 s\""));
+  CHECK_THAT(mistakes("slo { ttft: 5 s tpot: 1e-3 req/s }\n" + kSmall),
+             contains_text("slo.tpot: expected a text in quotes, got \"1e-3 req/s\""));
+  CHECK(mistakes("slo: 5\n" + kSmall).find("missing") == std::string::npos);
   CHECK_THAT(mistakes("slo: 5\n" + kSmall), contains_text("slo: expected a block of fields"));
   CHECK_THAT(mistakes("name: { a: 1 }\n" + kSmall), contains_text("expected a single value"));
   CHECK_THAT(mistakes("name: [\"a\"]\n" + kSmall), contains_text("takes one value, got a list"));
@@ -38,7 +41,7 @@ TEST_CASE("outline: mistakes of fields do not hide each other") {
   CHECK_THAT(mistakes(kSmall + "huggingface_config: \"b\"\n"),
              contains_text("huggingface_config: excludes model, given on line 1"));
   CHECK_THAT(mistakes("experts { redundant_experts: \"4\" }\n" + kSmall),
-             contains_text("write it without quotes"));
+             contains_text("redundant_experts: takes no text, got \"4\"; write it without quotes"));
   CHECK_THAT(mistakes("simulation { fidelity: exact }\n"),
              contains_text("expected EXACT or SAMPLED, got \"exact\"; did you mean \"EXACT\"?"));
 }
