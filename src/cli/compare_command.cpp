@@ -35,7 +35,7 @@ constexpr const char* kUsage =
 /// All scenarios; the mistakes of all of them at once.
 std::vector<scenario::Scenario> read_all(const Arguments& paths,
                                          const std::vector<std::string>& overrides) {
-  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_data_directory());
+  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_catalog_directory());
   std::vector<scenario::Scenario> scenarios;
   std::vector<Diagnostic> found;
   for (const std::string& path : paths) {

@@ -83,7 +83,7 @@ int run_simulate(const Arguments& arguments, std::ostream& out) {
         fmt::format("simulation.seed={}", found["seed"].as<std::uint64_t>()));
   }
   const auto start = std::chrono::steady_clock::now();
-  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_data_directory());
+  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_catalog_directory());
   const scenario::Scenario scenario = scenario::read_scenario_file(path, common.overrides, catalog);
   std::optional<OutputDirectory> folder;
   if (!common.output_directory.empty()) {

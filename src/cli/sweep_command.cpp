@@ -76,7 +76,7 @@ void set_seed(scenario::Sweep& sweep, std::uint64_t seed) {
 sweep::SweepResult run(const std::string& path, const CommonOptions& common,
                        std::optional<std::uint64_t> seed, int jobs,
                        const std::function<void()>& before_running) {
-  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_data_directory());
+  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_catalog_directory());
   scenario::Sweep sweep = scenario::read_sweep_file(path, common.overrides, catalog);
   if (seed) set_seed(sweep, *seed);
   before_running();

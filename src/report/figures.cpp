@@ -32,7 +32,7 @@ constexpr Figure kFigures[] = {
      [](const R& r) { return r.facts.flops_per_token; }, flops},
     {"bytes_per_token_at_batch", "memory read per token", "", true,
      [](const R& r) { return r.facts.bytes_per_token_at_batch; }, bytes},
-    {"mean_batch_tokens", "  at a mean batch of", "tokens", true,
+    {"mean_batch_tokens", "  at a mean batch", "tokens", true,
      [](const R& r) { return r.facts.mean_batch_tokens; }, number},
     {"requests_per_s", "requests", "/s", true,
      [](const R& r) { return r.run.summary.requests_per_s; }, number},

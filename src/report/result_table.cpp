@@ -42,11 +42,11 @@ std::string memory(const plan::MemoryReport& m) {
                   m.verdict == plan::Verdict::No ? "does not fit" : plan::to_string(m.verdict),
                   gb_text(m.per_gpu.weights()), gb_text(m.per_gpu.workspace()),
                   gb_text(std::max(m.kv_room, Bytes{})), gb_text(m.gpu_memory)));
-  if (!m.reason.empty()) page += labelled("", m.reason);
+  if (m.verdict != plan::Verdict::Fits && !m.reason.empty()) page += labelled("", m.reason);
   if (m.kv_capacity_tokens > 0) {
-    page += labelled(
-        "", fmt::format("KV {} B per token, room for {} tokens per instance",
-                        number(m.kv_bytes_per_token.base()), count_text(m.kv_capacity_tokens)));
+    page += labelled("", fmt::format("KV cache of {} B per token: {} tokens per instance",
+                                     number(m.kv_bytes_per_token.base()),
+                                     count_text(m.kv_capacity_tokens)));
   }
   return page;
 }

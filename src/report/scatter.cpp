@@ -118,6 +118,7 @@ std::string scatter(const std::vector<ScatterPoint>& points, const std::string& 
   }
   std::string axis(columns, '-');
   for (int t = 0; t <= x.steps; ++t) axis[x.cell(x.tick(t), columns)] = '+';
+  axis[0] = '-';  // The corner is its tick.
   page += std::string(margin, ' ') + " +" + axis + "\n";
   page += x_numbers(x, margin + 2, columns) + "\n";
   return page + right(x_label, margin + 2 + columns) + "\n";

@@ -36,7 +36,11 @@ struct CandidateSpace {
 
 /// Degrees asked for, ascending; empty: open.
 struct LayoutAxes {
-  std::vector<std::int64_t> tp, pp, dp, ep, replicas;
+  std::vector<std::int64_t> tp = {};
+  std::vector<std::int64_t> pp = {};
+  std::vector<std::int64_t> dp = {};
+  std::vector<std::int64_t> ep = {};
+  std::vector<std::int64_t> replicas = {};
 };
 
 struct LayoutList {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -92,6 +93,12 @@ void describe(const scenario::Sweep& sweep, SweepResult& result) {
   result.min_slo_attainment = sweep.min_slo_attainment;
 }
 
+/// Within the length a scenario's name may have, whatever characters the sweep's has.
+std::string best_name(const std::string& sweep) {
+  constexpr std::size_t kLongest = 190;
+  return (sweep.size() > kLongest ? std::string("sweep") : sweep) + ", best";
+}
+
 }  // namespace
 
 std::vector<std::size_t> pareto_front(const std::vector<TradeOff>& points) {
@@ -133,7 +140,7 @@ SweepResult run_sweep(const scenario::Sweep& sweep, const catalog::Catalog& cata
   if (result.feasible()) {
     scenario::Scenario best =
         written_scenario(sweep, space, result.candidates[result.ranking[0]].candidate,
-                         sweep.name + "_best", catalog);
+                         best_name(sweep.name), catalog);
     result.best_text = std::move(best.resolved_text);
     result.notes = std::move(best.notes);
   }
