@@ -115,8 +115,10 @@ ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
                                         .to_node = traffic_.to_node,
                                         .scale_up_in = traffic_.scale_up_in,
                                         .scale_up_out = traffic_.scale_up_out};
-    time.dispatch = exchange.time(moved, dispatch_copy_);
-    time.combine = exchange.time(moved, combine_copy_);
+    // Combine is the same traffic backwards: the busiest link is found once for both.
+    const double busiest = exchange.busiest_seconds_per_byte(moved);
+    time.dispatch = exchange.latency() + dispatch_copy_ / kByte * busiest * kSecond;
+    time.combine = exchange.latency() + combine_copy_ / kByte * busiest * kSecond;
     statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
   }
   return time;
