@@ -23,8 +23,8 @@ struct WorkloadSettings {
   std::optional<workload::WorkloadModel> model;  ///< Set for parametric ones.
   /// 2.0 = twice the load. The arrivals of `trace` are already divided by it; a model is not.
   double rate_scale = 1.0;
-  /// > 0: closed loop with so many requests in flight (`model` is then a ClosedLoop; of a trace only
-  /// the lengths count, in file order).
+  /// > 0: closed loop with so many requests in flight (`model` is then a ClosedLoop; of a trace
+  /// only the lengths count, in file order).
   std::int64_t concurrency = 0;
   std::string description;  ///< One line for reports.
 };
