@@ -44,9 +44,9 @@ std::string memory(const plan::MemoryReport& m) {
                   gb_text(std::max(m.kv_room, Bytes{})), gb_text(m.gpu_memory)));
   if (m.verdict != plan::Verdict::Fits && !m.reason.empty()) page += labelled("", m.reason);
   if (m.kv_capacity_tokens > 0) {
-    page += labelled("", fmt::format("KV cache of {} B per token: {} tokens per instance",
-                                     number(m.kv_bytes_per_token.base()),
-                                     count_text(m.kv_capacity_tokens)));
+    page += labelled(
+        "", fmt::format("KV cache of {} B per token: {} tokens per instance",
+                        number(m.kv_bytes_per_token.base()), count_text(m.kv_capacity_tokens)));
   }
   return page;
 }

@@ -60,6 +60,7 @@ Grid plotted(const std::vector<ScatterPoint>& points, const Scale& x, const Scal
     for (std::size_t c = 0; c < columns; c += 4) line[c] = '.';
   }
   std::vector<const ScatterPoint*> order;
+  order.reserve(points.size());
   for (const ScatterPoint& p : points) order.push_back(&p);
   std::stable_sort(order.begin(), order.end(), [](const ScatterPoint* a, const ScatterPoint* b) {
     return a->importance < b->importance;
@@ -79,7 +80,8 @@ std::string x_numbers(const Scale& x, std::size_t margin, std::size_t columns) {
     const std::size_t start = centre - std::min(centre, text.size() / 2);
     if (!line.empty() && start < line.size() + 1) continue;
     if (start + text.size() > margin + columns + 3) continue;
-    line = left(line, start) + text;
+    line.resize(start, ' ');
+    line += text;
   }
   return line;
 }

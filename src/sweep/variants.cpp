@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "core/diagnostics.h"
@@ -26,9 +27,12 @@ void apply_limits(const scenario::Sweep& sweep, scenario::Scenario& s) {
 /// Layouts that leave the rest of a scenario valid, whatever the cluster: one GPU; for experts with
 /// copies, which need several GPUs, growing expert groups.
 std::vector<plan::Layout> stand_in_layouts() {
-  std::vector<plan::Layout> layouts;
-  for (std::int64_t gpus = 1; gpus <= 1024; gpus *= 2) {
-    layouts.push_back({.tp = 1, .pp = 1, .dp = gpus, .ep = gpus, .replicas = 1});
+  constexpr std::size_t kDoublings = 11;
+  std::vector<plan::Layout> layouts(kDoublings);
+  std::int64_t gpus = 1;
+  for (plan::Layout& layout : layouts) {
+    layout = {.tp = 1, .pp = 1, .dp = gpus, .ep = gpus, .replicas = 1};
+    gpus *= 2;
   }
   return layouts;
 }
