@@ -19,7 +19,7 @@ struct Gpu {
   std::vector<std::string> aliases;
   std::string vendor;
   std::string architecture;
-  Bytes memory;  ///< What the driver shows, or the vendor's label read as documented.
+  Bytes memory;             ///< What the driver shows, or the vendor's label read as documented.
   std::string memory_type;  ///< "HBM3"
   BytesPerSecond memory_bandwidth;
   FlopsPerSecond fp32;

@@ -75,7 +75,9 @@ std::string head(const SweepResult& s) {
   } else {
     page += labelled("SLO", "none: every answer is good");
   }
-  page += labelled("ranked by", s.objective);
+  page += labelled("ranked by", s.objective == "usd_per_million_output_tokens"
+                                    ? s.objective + ", the whole bill on output tokens"
+                                    : s.objective);
   std::string counts = fmt::format("{}: {} simulated, {} refused", s.candidates.size(),
                                    s.ranking.size(), s.candidates.size() - s.ranking.size());
   if (has_slo(s)) counts += fmt::format("; {} meet the SLO", meeting_slo(s));
@@ -90,9 +92,9 @@ std::string candidate_row(const SweepResult& s, std::size_t index) {
   std::string row = fmt::format("{:>4} {} {}", c.rank, front_letter(s, index),
                                 left(layout_text(c.candidate), 21));
   for (const std::string& text :
-       {usd_text(c.result.bill.usd_per_million_output_tokens), number(sum.output_tokens_per_s),
-        number(sum.tokens_per_s_per_gpu), number(sum.tokens_per_s_per_user),
-        number(sum.ttft.p99_ms), number(sum.tpot.p99_ms)}) {
+       {usd_text(c.result.bill.usd_per_million_output_tokens_all_in),
+        number(sum.output_tokens_per_s), number(sum.tokens_per_s_per_gpu),
+        number(sum.tokens_per_s_per_user), number(sum.ttft.p99_ms), number(sum.tpot.p99_ms)}) {
     row += right(text, 10);
   }
   row += right(percent_text(sum.slo_attainment), 9) + (c.meets_slo ? "" : " !");
@@ -145,8 +147,8 @@ std::string front(const SweepResult& s) {
                         left(layout_text(c.candidate), 22),
                         right(number_text(sum.tokens_per_s_per_gpu, 5), 10),
                         right(number_text(sum.tokens_per_s_per_user, 5), 10),
-                        right(usd_text(c.result.bill.usd_per_million_output_tokens), 10), c.rank,
-                        c.meets_slo ? "" : " (misses the SLO)");
+                        right(usd_text(c.result.bill.usd_per_million_output_tokens_all_in), 10),
+                        c.rank, c.meets_slo ? "" : " (misses the SLO)");
     const std::string settings = settings_text(c.candidate);
     if (!settings.empty()) page += std::string(5, ' ') + settings + "\n";
   }
@@ -184,7 +186,7 @@ std::string best(const SweepResult& s) {
   const std::string settings = settings_text(c.candidate);
   if (!settings.empty()) text += ", " + settings;
   text += fmt::format(": {} USD per million output tokens, {} USD/month for {} GPUs",
-                      usd_text(c.result.bill.usd_per_million_output_tokens),
+                      usd_text(c.result.bill.usd_per_million_output_tokens_all_in),
                       usd_text(c.result.bill.usd_per_month), c.result.facts.gpus);
   if (!c.meets_slo) text += "; no candidate meets the SLO, this is the best of those that miss it";
   std::string page = "\n" + labelled("best", text);

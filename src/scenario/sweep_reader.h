@@ -22,7 +22,7 @@ struct SweepAxis {
 };
 
 enum class Objective {
-  UsdPerMillionOutputTokens,  ///< Lowest first.
+  UsdPerMillionOutputTokens,  ///< The whole bill over the output tokens, lowest first.
   UsdPerMonth,                ///< Lowest first.
   OutputTokensPerS,           ///< Highest first.
   GoodputRequestsPerS,        ///< Highest first.

@@ -16,7 +16,8 @@ namespace {
 double objective_value(scenario::Objective objective, const ScenarioResult& result) {
   switch (objective) {
     case scenario::Objective::UsdPerMillionOutputTokens:
-      return result.bill.usd_per_million_output_tokens;
+      // The whole bill over the answers: how it is shared with prompts differs between layouts.
+      return result.bill.usd_per_million_output_tokens_all_in;
     case scenario::Objective::UsdPerMonth:
       return result.bill.usd_per_month;
     case scenario::Objective::OutputTokensPerS:

@@ -51,8 +51,8 @@ TEST_CASE("run_sweep: one thread gives what four give", "[sweep]") {
     const CandidateResult& worse = one.candidates[one.ranking[r]];
     CHECK(better.rank + 1 == worse.rank);
     if (better.meets_slo == worse.meets_slo) {
-      CHECK(better.result.bill.usd_per_million_output_tokens <=
-            worse.result.bill.usd_per_million_output_tokens);
+      CHECK(better.result.bill.usd_per_million_output_tokens_all_in <=
+            worse.result.bill.usd_per_million_output_tokens_all_in);
     } else {
       CHECK(better.meets_slo);
     }
