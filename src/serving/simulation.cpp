@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "core/check.h"
+#include "core/diagnostics.h"
 #include "des/simulator.h"
 #include "operators/collectives.h"
 #include "serving/instance.h"
@@ -16,6 +19,7 @@ namespace {
 enum EventKind : std::uint32_t { kArrival, kIterationEnd, kSchedule };
 
 constexpr std::int64_t kEventsPerProgress = 16384;
+constexpr std::int64_t kMaxRejectedInARow = 100'000;
 
 /// One run: the world and the handler of its events.
 class Run {
@@ -29,7 +33,9 @@ class Run {
  private:
   void start_demand();
   void next_arrival();
-  void admit(const workload::Request& request);
+  [[noreturn]] void refuse_misfits() const;
+  /// False: the request was rejected.
+  bool admit(const workload::Request& request);
   void wake(std::size_t instance);
   void schedule(std::size_t instance);
   void report_progress();
@@ -55,6 +61,7 @@ class Run {
   Recorder recorder_;
   std::optional<workload::Request> upcoming_;
   std::int64_t requests_taken_ = 0;
+  std::int64_t rejected_in_a_row_ = 0;  ///< Of a closed loop.
   SimTime last_finish_;
 };
 
@@ -97,23 +104,38 @@ void Run::start_demand() {
   for (std::int64_t i = 0; i < demand_.concurrency; ++i) next_arrival();
 }
 
-/// Open loop: one arrival is always pending. Closed loop: the caller has freed a place now.
+/// Open loop: one arrival is always pending. Closed loop: the caller has freed a place now, which
+/// the next request that is not rejected takes.
 void Run::next_arrival() {
-  if (settings_.max_requests > 0 && requests_taken_ >= settings_.max_requests) return;
   const bool open = demand_.concurrency == 0;
-  if (!open && simulator_.now() > settings_.duration) return;
-  std::optional<workload::Request> request = demand_.source->next();
-  if (!request) return;
-  if (open) {
-    if (request->arrival > settings_.duration) return;
-    upcoming_ = request;
+  while (settings_.max_requests == 0 || requests_taken_ < settings_.max_requests) {
+    if (!open && simulator_.now() > settings_.duration) return;
+    std::optional<workload::Request> request = demand_.source->next();
+    if (!request || (open && request->arrival > settings_.duration)) return;
     ++requests_taken_;
-    simulator_.schedule_at(request->arrival, des::Priority::Arrival, {.kind = kArrival});
-    return;
+    if (open) {
+      upcoming_ = request;
+      simulator_.schedule_at(request->arrival, des::Priority::Arrival, {.kind = kArrival});
+      return;
+    }
+    request->arrival = simulator_.now();
+    if (admit(*request)) {
+      rejected_in_a_row_ = 0;
+      return;
+    }
+    // Time stands still while nothing is served: an endless source of misfits would never end.
+    if (++rejected_in_a_row_ == kMaxRejectedInARow) refuse_misfits();
   }
-  ++requests_taken_;
-  request->arrival = simulator_.now();
-  admit(*request);
+}
+
+void Run::refuse_misfits() const {
+  throw InputError(Diagnostic{
+      .field = "workload",
+      .message = fmt::format(
+          "{} requests in a row are longer than what one rank can hold ({} tokens "
+          "of KV cache) or the model's context",
+          rejected_in_a_row_, memory_.kv_blocks_per_rank * deployment_.scheduler.block_size),
+      .hint = "shorten the requests, or give a rank more memory"});
 }
 
 bool Run::fits(const workload::Request& request) const {
@@ -123,13 +145,12 @@ bool Run::fits(const workload::Request& request) const {
   return instances_.front().ranks().front().blocks_for(tokens) <= memory_.kv_blocks_per_rank;
 }
 
-void Run::admit(const workload::Request& request) {
+bool Run::admit(const workload::Request& request) {
   recorder_.at(simulator_.now());
   recorder_.arrived();
   if (!fits(request)) {
     recorder_.rejected();
-    if (demand_.concurrency > 0) next_arrival();
-    return;
+    return false;
   }
   const SequenceIndex index = pool_.take();
   Sequence& s = pool_[index];
@@ -141,6 +162,7 @@ void Run::admit(const workload::Request& request) {
   const Target target = router_.choose(instances_);
   instances_[target.instance].ranks()[target.rank].enqueue(index);
   wake(target.instance);
+  return true;
 }
 
 void Run::wake(std::size_t instance) {
@@ -169,7 +191,7 @@ void Run::operator()(const des::Event& event) {
   switch (event.kind) {
     case kArrival: {
       const workload::Request request = *upcoming_;
-      admit(request);
+      (void)admit(request);
       next_arrival();
       break;
     }

@@ -69,7 +69,8 @@ TEST_CASE("shipped scenarios: the sweep starts from the MoE half of the pair") {
   const Sweep sweep = read_sweep_file(paths[0], {}, test::shipped_catalog());
   CHECK(sweep.base.deployment.model.name == "DeepSeek-V3");
   CHECK(sweep.tp.empty());
-  CHECK(sweep.max_requests == 400);
+  CHECK(sweep.replicas == std::vector<std::int64_t>{1, 2});
+  CHECK(sweep.max_requests == 300);
   CHECK(sweep.slo.ttft == SimTime::from(2_s));
   // What a candidate is made from.
   const Scenario candidate =

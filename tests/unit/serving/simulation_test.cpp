@@ -2,6 +2,7 @@
 
 #include <rapidcheck.h>
 
+#include "core/diagnostics.h"
 #include "core/random.h"
 #include "operators/attention.h"
 #include "operators/gemm.h"
@@ -124,6 +125,18 @@ TEST_CASE("simulate: a request beyond the KV pool is rejected and counted", "[se
   CHECK(result.summary.requests_completed == 1);
 }
 
+TEST_CASE("simulate: a closed loop passes over requests that do not fit", "[serving]") {
+  const Deployment d = toy_deployment(test::toy_dense_model(), {});
+  std::vector<workload::Request> requests(1000, request_at(0_s, 1000, 10));
+  requests.push_back(request_at(0_s, 16, 10));
+  const RunResult result = run(d, requests, {.blocks = 4, .concurrency = 2});
+  CHECK(result.summary.requests_rejected == 1000);
+  CHECK(result.summary.requests_completed == 1);
+  // Were none to fit, the clock would never move: refused instead of searched for ever.
+  std::vector<workload::Request> misfits(200'000, request_at(0_s, 1000, 10));
+  CHECK_THROWS_AS(run(d, misfits, {.blocks = 4, .concurrency = 2}), InputError);
+}
+
 TEST_CASE("simulate: every token of every request comes out, whatever the pool and the settings",
           "[serving][property]") {
   CHECK(rc::check([] {
@@ -185,6 +198,48 @@ TEST_CASE("simulate: ranks of an expert group wait for the slowest", "[serving][
   CHECK(result.experts.present);
   CHECK(result.experts.balancedness <= 1.0);
   CHECK(result.experts.balancedness > 0.8);
+}
+
+TEST_CASE("simulate: exchanges and experts of a group by hand", "[serving][oracle]") {
+  // Four experts, all of them chosen by every token, one on each of four GPUs of a node; 100 tokens
+  // on each attention rank, one iteration, two MoE layers.
+  // Dispatch: a rank sends its 100 tokens to three others, 300 copies of 1000 * 2 B over 100 GB/s:
+  // 6 us, and 2 us of latency; combine the same: 8 us each a layer.
+  // Experts: 400 tokens on one expert of 3 * 1000 * 500 weights: 3 MB, and 2 * 1000 + 6 * 500
+  // elements a token: 4 MB; at 1 TB/s 7 us a layer (compute: 1.2 GFLOP, 1.2 us).
+  catalog::Model model = test::toy_moe_model();
+  model.kinds[0].feed_forward.routed_experts = 4;
+  model.kinds[0].feed_forward.top_k = 4;
+  const Deployment d = toy_deployment(model, {.dp = 4, .ep = 4});
+  const RunResult result = run(d, std::vector<workload::Request>(4, request_at(0_s, 100, 1)));
+  REQUIRE(result.time.iterations == 1);
+  const double whole_us = result.end.seconds() / 1.0_us;
+  const auto part_us = [&](StepPart p) {
+    return result.time.parts[static_cast<std::size_t>(p)] * whole_us;
+  };
+  CHECK_THAT(part_us(StepPart::Dispatch), WithinRel(16.0, 1e-6));
+  CHECK_THAT(part_us(StepPart::Combine), WithinRel(16.0, 1e-6));
+  CHECK_THAT(part_us(StepPart::Experts), WithinRel(14.0, 1e-6));
+  CHECK_THAT(part_us(StepPart::Waiting), WithinAbs(0.0, 1e-6));
+  CHECK_THAT(result.experts.balancedness, WithinRel(1.0, 1e-12));
+  CHECK(result.experts.internode_bytes_per_token == 0.0);
+}
+
+TEST_CASE("simulate: copies between nodes of a group by hand", "[serving][oracle]") {
+  // The same on two nodes of two GPUs: each token goes once to the other node, in two layers, out
+  // as 2000 B and back as 2000 B.
+  catalog::Model model = test::toy_moe_model();
+  model.kinds[0].feed_forward.routed_experts = 4;
+  model.kinds[0].feed_forward.top_k = 4;
+  Deployment d = toy_deployment(model, {.dp = 4, .ep = 4});
+  d.cluster = test::toy_cluster(2, 2);
+  const RunResult result = run(d, std::vector<workload::Request>(4, request_at(0_s, 100, 1)));
+  CHECK_THAT(result.experts.internode_bytes_per_token, WithinRel(2 * 4000.0, 1e-9));
+  // Out of each NIC: 100 copies of 2000 B over 10 GB/s: 20 us a layer, the busiest link; latencies
+  // 4.5 us (NIC 4 us, one switch 0.5 us) and 2 us of scale-up.
+  const double dispatch_us = result.time.parts[static_cast<std::size_t>(StepPart::Dispatch)] *
+                             (result.end.seconds() / 1.0_us);
+  CHECK_THAT(dispatch_us, WithinRel(2 * 26.5, 1e-6));
 }
 
 TEST_CASE("simulate: a closed loop holds its concurrency", "[serving]") {
