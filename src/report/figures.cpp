@@ -1,6 +1,7 @@
 #include "report/figures.h"
 
 #include <cmath>
+#include <limits>
 
 #include "report/number_text.h"
 
@@ -16,6 +17,9 @@ std::string bytes(double v) { return scaled_text(v, "B"); }
 std::string gigabytes(double v) { return gb_text(v * kByte); }
 std::string usd(double v) { return usd_text(v); }
 std::string whole(double v) { return count_text(std::llround(v)); }
+
+/// Of a run that served nothing: there is no such figure.
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 constexpr Figure kFigures[] = {
     {"gpus", "GPUs", "", false, [](const R& r) { return static_cast<double>(r.facts.gpus); },
@@ -59,16 +63,29 @@ constexpr Figure kFigures[] = {
     {"goodput_requests_per_s", "goodput", "requests/s", true,
      [](const R& r) { return r.run.summary.goodput_requests_per_s; }, number},
     {"slo_attainment", "  share within SLO", "", true,
-     [](const R& r) { return r.run.summary.slo_attainment; }, percent_text},
+     [](const R& r) {
+       return r.run.summary.requests_measured > 0 ? r.run.summary.slo_attainment : kNone;
+     },
+     percent_text},
     {"usd_per_hour", "price", "USD/h", true, [](const R& r) { return r.bill.usd_per_hour; }, usd},
     {"usd_per_month", "price", "USD/month", true, [](const R& r) { return r.bill.usd_per_month; },
      usd},
     {"usd_per_million_input_tokens", "input tokens", "USD/M", true,
-     [](const R& r) { return r.bill.usd_per_million_input_tokens; }, usd},
+     [](const R& r) {
+       return r.run.summary.input_tokens_per_s > 0 ? r.bill.usd_per_million_input_tokens : kNone;
+     },
+     usd},
     {"usd_per_million_output_tokens", "output tokens", "USD/M", true,
-     [](const R& r) { return r.bill.usd_per_million_output_tokens; }, usd},
+     [](const R& r) {
+       return r.run.summary.output_tokens_per_s > 0 ? r.bill.usd_per_million_output_tokens : kNone;
+     },
+     usd},
     {"usd_per_million_output_tokens_all_in", "  if output pays all", "USD/M", true,
-     [](const R& r) { return r.bill.usd_per_million_output_tokens_all_in; }, usd},
+     [](const R& r) {
+       return r.run.summary.output_tokens_per_s > 0 ? r.bill.usd_per_million_output_tokens_all_in
+                                                    : kNone;
+     },
+     usd},
 };
 
 }  // namespace
@@ -77,7 +94,9 @@ std::span<const Figure> figures() { return kFigures; }
 
 std::optional<double> figure_value(const Figure& figure, const sweep::ScenarioResult& result) {
   if (figure.of_run && !result.fits) return std::nullopt;
-  return figure.value(result);
+  const double value = figure.value(result);
+  if (std::isnan(value)) return std::nullopt;
+  return value;
 }
 
 std::optional<double> figure_ratio(const Figure& figure, const sweep::ScenarioResult& first,

@@ -54,7 +54,7 @@ void fill(const serving::TimeBreakdown& from, proto::TimeBreakdown& to) {
   to.set_idle(rounded(from.idle));
   to.set_kv_wait_ms(rounded(from.kv_wait_ms));
   to.set_mean_iteration_ms(rounded(from.mean_iteration_ms));
-  to.set_iterations(static_cast<std::int32_t>(from.iterations));
+  to.set_iterations(static_cast<double>(from.iterations));
 }
 
 void fill(const serving::ExpertSummary& from, proto::ExpertReport& to) {
@@ -72,9 +72,9 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   fill(from.run.time, *to.mutable_time_breakdown());
   if (from.run.experts.present) fill(from.run.experts, *to.mutable_experts());
   proto::KvCache& kv = *to.mutable_kv_cache();
-  kv.set_blocks_per_rank(static_cast<std::int32_t>(from.run.kv.blocks_per_rank));
-  kv.set_peak_blocks(static_cast<std::int32_t>(from.run.kv.peak_blocks));
-  kv.set_preemptions(static_cast<std::int32_t>(from.run.kv.preemptions));
+  kv.set_blocks_per_rank(static_cast<double>(from.run.kv.blocks_per_rank));
+  kv.set_peak_blocks(static_cast<double>(from.run.kv.peak_blocks));
+  kv.set_preemptions(static_cast<double>(from.run.kv.preemptions));
   to.set_fingerprint(fmt::format("{:016x}", from.run.fingerprint));
   to.set_events(static_cast<double>(from.run.events));
 }
@@ -94,7 +94,7 @@ void fill_summary(const serving::Summary& from, proto::Summary& to) {
   to.set_tokens_per_s_per_gpu(rounded(from.tokens_per_s_per_gpu));
   to.set_tokens_per_s_per_user(rounded(from.tokens_per_s_per_user));
   to.set_goodput_requests_per_s(rounded(from.goodput_requests_per_s));
-  to.set_slo_attainment(rounded(from.slo_attainment));
+  if (from.requests_measured > 0) to.set_slo_attainment(rounded(from.slo_attainment));
   fill(from.ttft, *to.mutable_ttft_ms());
   fill(from.tpot, *to.mutable_tpot_ms());
   fill(from.itl, *to.mutable_itl_ms());
@@ -105,10 +105,15 @@ void fill_cost(const sweep::ScenarioResult& from, proto::Cost& to) {
   to.set_usd_per_hour(rounded(from.bill.usd_per_hour));
   to.set_usd_per_month(rounded(from.bill.usd_per_month));
   to.set_hours_per_month(rounded(from.pricing.hours_per_month));
-  to.set_usd_per_million_input_tokens(rounded(from.bill.usd_per_million_input_tokens));
-  to.set_usd_per_million_output_tokens(rounded(from.bill.usd_per_million_output_tokens));
-  to.set_usd_per_million_output_tokens_all_in(
-      rounded(from.bill.usd_per_million_output_tokens_all_in));
+  // Nothing served has no price: absent, not free.
+  if (from.run.summary.input_tokens_per_s > 0) {
+    to.set_usd_per_million_input_tokens(rounded(from.bill.usd_per_million_input_tokens));
+  }
+  if (from.run.summary.output_tokens_per_s > 0) {
+    to.set_usd_per_million_output_tokens(rounded(from.bill.usd_per_million_output_tokens));
+    to.set_usd_per_million_output_tokens_all_in(
+        rounded(from.bill.usd_per_million_output_tokens_all_in));
+  }
   to.set_usd_per_gpu_hour(rounded(from.pricing.per_gpu / 1.0_USDph));
   to.set_price_source(price_source(from.pricing));
 }

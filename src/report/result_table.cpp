@@ -73,7 +73,7 @@ std::string service(const sweep::ScenarioResult& r) {
                                count_text(s.requests_completed), count_text(s.requests_rejected),
                                count_text(s.requests_measured), number(s.measured / kSecond),
                                number(s.requests_per_s), number(s.goodput_requests_per_s),
-                               percent_text(s.slo_attainment)));
+                               s.requests_measured > 0 ? percent_text(s.slo_attainment) : "-"));
   page += "\n" + left("latency, ms", 14);
   for (const char* name : {"mean", "p50", "p90", "p95", "p99"}) page += right(name, 14);
   page += "\n" + latency_row("TTFT", s.ttft) + latency_row("TPOT", s.tpot);
@@ -122,6 +122,7 @@ std::string cost(const sweep::ScenarioResult& r) {
                                    usd_text(b.usd_per_month), number(r.pricing.hours_per_month),
                                    usd_text(r.pricing.per_gpu / 1.0_USDph),
                                    source.empty() ? "" : " (" + source + ")"));
+  if (r.run.summary.output_tokens_per_s <= 0) return page;
   return page +
          labelled("", fmt::format("{} USD/M input and {} USD/M output tokens; {} USD/M output if "
                                   "output pays all",

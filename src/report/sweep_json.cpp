@@ -135,7 +135,8 @@ std::string sweep_csv(const sweep::SweepResult& sweep) {
                                     to_string(c.refusal),
                                     c.reason};
     for (const Figure& figure : figures()) {
-      row.push_back(ran ? plain_number(figure.value(r.result)) : "");
+      const auto value = figure_value(figure, r.result);
+      row.push_back(ran && value ? plain_number(*value) : "");
     }
     row.push_back(ran ? fmt::format("{:016x}", r.result.run.fingerprint) : "");
     csv += csv_row(row);

@@ -3,19 +3,24 @@
 
 #include <fmt/format.h>
 
+#include "operators/attention.h"
 #include "serving/context_law.h"
+#include "serving/instance_cost.h"
 #include "serving/simulation.h"
 
 namespace moesim::serving {
 namespace {
 
-std::size_t distinct_windows(const catalog::Model& model) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> seen;
-  for (const catalog::LayerKind& kind : model.kinds) {
-    const std::pair law{kind.attention.window, kind.attention.sparse_top_k};
-    if (std::find(seen.begin(), seen.end(), law) == seen.end()) seen.push_back(law);
+std::size_t distinct_laws(const Deployment& d) {
+  std::vector<ContextLaw> laws;
+  for (const catalog::LayerKind& kind : d.model.kinds) {
+    const operators::AttentionTimer timer(kind.attention, 1, d.precision.kv_element, d.cluster.gpu,
+                                          d.efficiency.prefill_attention,
+                                          d.efficiency.decode_attention);
+    const ContextLaw law = context_law(kind.attention, timer);
+    if (std::find(laws.begin(), laws.end(), law) == laws.end()) laws.push_back(law);
   }
-  return seen.size();
+  return laws.size();
 }
 
 }  // namespace
@@ -40,13 +45,18 @@ std::vector<DeploymentProblem> check_deployment(const Deployment& d) {
         fmt::format("set ep to {} (tp * dp)", layout.tp * layout.dp));
   }
   if (d.scheduler.max_num_batched_tokens < d.scheduler.max_num_seqs) {
-    add("deployment.max_num_batched_tokens",
+    add("deployment.scheduler.max_num_batched_tokens",
         fmt::format("{} is less than max_num_seqs {}", d.scheduler.max_num_batched_tokens,
                     d.scheduler.max_num_seqs),
         "every running sequence needs one token of the budget");
   }
-  if (distinct_windows(d.model) > kMaxContextLaws) {
-    add("model", fmt::format("{} different attention windows", distinct_windows(d.model)),
+  if (d.scheduler.max_num_seqs < layout.pp) {
+    add("deployment.scheduler.max_num_seqs",
+        fmt::format("{} is less than pp {}", d.scheduler.max_num_seqs, layout.pp),
+        "each pipeline stage needs a micro-batch of at least one sequence");
+  }
+  if (const std::size_t laws = distinct_laws(d); laws > kMaxContextLaws) {
+    add("model", fmt::format("{} different attention windows", laws),
         fmt::format("at most {} are modelled", kMaxContextLaws));
   }
   return problems;

@@ -4,25 +4,9 @@
 #include <utility>
 
 #include "core/check.h"
+#include "routing/model_shape.h"
 
 namespace moesim::serving {
-namespace {
-
-routing::RoutingShape routing_shape(const catalog::Model& model) {
-  routing::RoutingShape shape{.moe_layers = model.moe_layers()};
-  for (const catalog::LayerKind& kind : model.kinds) {
-    const catalog::FeedForward& block = kind.feed_forward;
-    if (!block.is_moe()) continue;
-    shape.experts = block.routed_experts;
-    shape.top_k = block.top_k;
-    shape.groups = block.groups;
-    shape.top_groups = block.top_groups;
-  }
-  return shape;
-}
-
-}  // namespace
-
 std::int64_t expert_width(const catalog::Model& model) {
   for (const catalog::LayerKind& kind : model.kinds) {
     if (kind.feed_forward.is_moe() && kind.feed_forward.expert_hidden > 0) {
@@ -36,7 +20,9 @@ std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
                                            std::vector<std::int32_t> group_domains,
                                            std::uint64_t seed) {
   if (!deployment.model.is_moe()) return std::nullopt;
-  const routing::RoutingShape routing = routing_shape(deployment.model);
+  const auto shape_of_layers = routing::routing_shape(deployment.model);
+  MOESIM_CHECK(shape_of_layers.has_value(), "routed layers that differ passed the checks");
+  const routing::RoutingShape& routing = *shape_of_layers;
   const std::int64_t ep = deployment.layout.ep;
   const placement::PlacementShape shape{
       .moe_layers = routing.moe_layers,

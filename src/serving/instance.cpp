@@ -2,9 +2,27 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "core/check.h"
+#include "core/diagnostics.h"
+#include "core/text.h"
 
 namespace moesim::serving {
+namespace {
+
+/// The clock holds 106 days; a stage of hours is a mistake in the hardware's figures.
+void refuse_endless(Seconds stage) {
+  constexpr Seconds kLongestStage = 1_h;
+  if (stage <= kLongestStage) return;
+  throw InputError(Diagnostic{
+      .field = "cluster",
+      .message =
+          fmt::format("one iteration takes {} h of simulated time", format_number(stage / 1_h)),
+      .hint = "look for a bandwidth, peak rate or efficiency that is far too small"});
+}
+
+}  // namespace
 
 Instance::Instance(const Deployment& deployment, ModelCost& model,
                    const topology::Topology& topology, const ExpertPlan* experts,
@@ -23,6 +41,13 @@ Instance::Instance(const Deployment& deployment, ModelCost& model,
 
 std::optional<Instance::Started> Instance::start(SimTime now) {
   if (stage_free_.front() > now) return std::nullopt;
+  auto started = try_lanes(now);
+  // An iteration that preempts admits nothing; with nothing in flight no event would ask again.
+  if (!started && lanes_in_flight_ == 0) started = try_lanes(now);
+  return started;
+}
+
+std::optional<Instance::Started> Instance::try_lanes(SimTime now) {
   for (std::size_t i = 0; i < in_flight_.size(); ++i) {
     const std::size_t lane = (next_lane_ + i) % in_flight_.size();
     if (in_flight_[lane] || !plan(lane, now)) continue;
@@ -56,14 +81,20 @@ Instance::Started Instance::launch(std::size_t lane, SimTime now) {
   SimTime at = now;
   const double share = 1.0 / static_cast<double>(stages.size());
   for (std::size_t s = 0; s < stages.size(); ++s) {
+    refuse_endless(stages[s].total);
     at = std::max(at, stage_free_[s]) + SimTime::from(stages[s].total);
     stage_free_[s] = at;
     for (std::size_t p = 0; p < kStepParts; ++p) time_.parts[p] += share * stages[s].parts[p];
     time_.busy += share * stages[s].total;
     time_.prefill +=
         share * static_cast<double>(prompt_tokens) / static_cast<double>(tokens) * stages[s].total;
-    if (s + 1 < stages.size()) at += SimTime::from(cost_.send(s, largest));
+    if (s + 1 < stages.size()) {
+      const Seconds send = cost_.send(s, largest);
+      refuse_endless(send);
+      at += SimTime::from(send);
+    }
   }
+  time_.in_flight += (at - now).seconds();
   ++time_.iterations;
   return {.lane = lane, .end = at, .first_stage_free = stage_free_.front()};
 }

@@ -21,9 +21,10 @@ namespace moesim::serving {
 /// Time of one instance since the start, averaged over its stages; parts as in StepTime.
 struct InstanceTime {
   std::array<Seconds, kStepParts> parts{};
-  Seconds active;   ///< At least one iteration in flight.
-  Seconds busy;     ///< Stage time of all iterations, over the stages.
-  Seconds prefill;  ///< The part of it that falls to prompts, by their share of the tokens.
+  Seconds active;     ///< At least one iteration in flight.
+  Seconds busy;       ///< Stage time of all iterations, over the stages.
+  Seconds in_flight;  ///< Sum over iterations of start to end.
+  Seconds prefill;    ///< The part of it that falls to prompts, by their share of the tokens.
   std::int64_t iterations = 0;
 };
 
@@ -50,6 +51,7 @@ class Instance {
 
  private:
   [[nodiscard]] bool plan(std::size_t lane, SimTime now);
+  [[nodiscard]] std::optional<Started> try_lanes(SimTime now);
   [[nodiscard]] Started launch(std::size_t lane, SimTime now);
 
   InstanceCost cost_;

@@ -6,14 +6,6 @@
 namespace moesim::serving {
 namespace {
 
-ContextLaw law_of(const catalog::Attention& attention, const operators::AttentionTimer& timer) {
-  constexpr std::int64_t kBeyondAnyContext = std::int64_t{1} << 40;
-  const std::int64_t cap = timer.effective_context(kBeyondAnyContext);
-  return {.cap = cap == kBeyondAnyContext ? kNoCap : cap,
-          .window = timer.mask_window(),
-          .chunked = attention.chunked};
-}
-
 /// Inside a scale-up domain the engines use their own two-step kernels instead of a ring.
 operators::CollectiveCost all_reduce_of(const topology::Topology& topology,
                                         std::span<const GpuId> group) {
@@ -26,13 +18,22 @@ operators::CollectiveCost all_reduce_of(const topology::Topology& topology,
 
 }  // namespace
 
+ContextLaw context_law(const catalog::Attention& attention,
+                       const operators::AttentionTimer& timer) {
+  constexpr std::int64_t kBeyondAnyContext = std::int64_t{1} << 40;
+  const std::int64_t cap = timer.effective_context(kBeyondAnyContext);
+  return {.cap = cap == kBeyondAnyContext ? kNoCap : cap,
+          .window = timer.mask_window(),
+          .chunked = attention.chunked};
+}
+
 ModelCost::ModelCost(const Deployment& deployment) : head(deployment) {
   for (const catalog::LayerKind& kind : deployment.model.kinds) {
     const operators::AttentionTimer timer(kind.attention, deployment.layout.tp,
                                           deployment.precision.kv_element, deployment.cluster.gpu,
                                           deployment.efficiency.prefill_attention,
                                           deployment.efficiency.decode_attention);
-    const ContextLaw law = law_of(kind.attention, timer);
+    const ContextLaw law = context_law(kind.attention, timer);
     const auto known = std::find(laws_.begin(), laws_.end(), law);
     const auto index = static_cast<std::size_t>(known - laws_.begin());
     if (known == laws_.end()) laws_.push_back(law);
@@ -149,7 +150,10 @@ void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& sta
       }
       // After attention, and after the feed-forward; tokens that came back from experts on other
       // attention ranks need only be gathered.
-      time.all_reduce = all_reduce + (kind.moe && exchanges ? all_gather : all_reduce);
+      if (kind.tokens.has_attention()) time.all_reduce += all_reduce;
+      if (kind.tokens.has_feed_forward()) {
+        time.all_reduce += kind.moe && exchanges ? all_gather : all_reduce;
+      }
     }
   }
 }
@@ -157,7 +161,12 @@ void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& sta
 void InstanceCost::spread_tokens(std::span<const RankBatch> ranks) {
   std::fill(tokens_of_rank_.begin(), tokens_of_rank_.end(), 0);
   if (ranks.size() == 1) {
-    tokens_of_rank_[0] = ranks[0].tokens();
+    // Every rank holds every token: replicas are chosen as if each token belonged to one of them.
+    const std::size_t ep = tokens_of_rank_.size();
+    const auto tokens = static_cast<std::size_t>(ranks[0].tokens());
+    for (std::size_t r = 0; r < ep; ++r) {
+      tokens_of_rank_[r] = static_cast<std::int32_t>(tokens / ep + (r < tokens % ep ? 1 : 0));
+    }
     return;
   }
   // The tp ranks that share an attention rank each send an even part of its tokens.
@@ -195,7 +204,8 @@ void InstanceCost::add_stretches(std::size_t ranks, const Stage& stage, StepTime
     time[StepPart::Attention] += times * share * attention;
     time[StepPart::FeedForward] += times * share * feed_forward;
     time[StepPart::AllReduce] += times * share * all_reduce;
-    time[StepPart::Waiting] += times * (slowest - share * (attention + feed_forward + all_reduce));
+    time[StepPart::Waiting] +=
+        times * std::max(Seconds{}, slowest - share * (attention + feed_forward + all_reduce));
     time.total += times * slowest;
   }
 }
@@ -206,7 +216,7 @@ void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, Ste
     const ExpertLayerTime t = experts_->price(layer, stage_index, tokens_of_rank_);
     time[StepPart::Dispatch] += t.dispatch;
     time[StepPart::Experts] += t.mean;
-    time[StepPart::Waiting] += t.slowest - t.mean;
+    time[StepPart::Waiting] += std::max(Seconds{}, t.slowest - t.mean);
     time[StepPart::Combine] += t.combine;
     time.total += t.dispatch + t.slowest + t.combine;
   }
@@ -226,7 +236,7 @@ void InstanceCost::add_ends(std::span<const RankBatch> ranks, std::size_t stage_
   }
   const Seconds mean = sum / static_cast<double>(ranks.size());
   time[StepPart::Head] += mean;
-  time[StepPart::Waiting] += slowest - mean;
+  time[StepPart::Waiting] += std::max(Seconds{}, slowest - mean);
   time.total += slowest;
   if (stage_index == 0) {
     time[StepPart::Overhead] += deployment_->engine.iteration_overhead;

@@ -24,6 +24,10 @@
 
 namespace moesim::serving {
 
+/// How far the layer looks back, as its timer reads the cache.
+[[nodiscard]] ContextLaw context_law(const catalog::Attention& attention,
+                                     const operators::AttentionTimer& timer);
+
 /// Prices of one model on one kind of GPU, shared by all instances of a run.
 class ModelCost {
  public:

@@ -13,11 +13,14 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
     : settings_(settings),
       laws_(laws.begin(), laws.end()),
       pool_(&pool),
-      seats_per_lane_(std::max<std::int64_t>(1, settings.max_num_seqs / lanes)),
       total_blocks_(kv_blocks),
       free_blocks_(kv_blocks) {
   lanes_.reserve(static_cast<std::size_t>(lanes));
-  for (std::int64_t i = 0; i < lanes; ++i) lanes_.emplace_back(settings.block_size, laws);
+  for (std::int64_t i = 0; i < lanes; ++i) {
+    lanes_.emplace_back(settings.block_size, laws);
+    lanes_.back().seats =
+        settings.max_num_seqs / lanes + (i < settings.max_num_seqs % lanes ? 1 : 0);
+  }
 }
 
 void RankScheduler::enqueue(SequenceIndex index) {
@@ -43,6 +46,11 @@ void RankScheduler::pop_waiting() {
   --waiting_count_;
   waiting_head_ = (*pool_)[waiting_head_].younger;
   if (waiting_head_ == kNoSequence) waiting_tail_ = kNoSequence;
+}
+
+std::int64_t RankScheduler::fair_share() const {
+  const auto lanes = static_cast<std::int64_t>(lanes_.size());
+  return (requests_ + lanes - 1) / lanes;
 }
 
 void RankScheduler::take_blocks(std::int64_t n) {
@@ -93,6 +101,7 @@ RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now) {
   Lane& lane = lanes_[lane_index];
   lane.chunks.clear();
   lane.decoding_in_flight = 0;
+  preemptions_before_plan_ = preemptions_;
   return settings_.enable_chunked_prefill ? plan_mixed(lane, now) : plan_separate(lane, now);
 }
 
@@ -142,14 +151,16 @@ void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget, RankBatch
 
 void RankScheduler::admit(Lane& lane, std::int64_t& budget, RankBatch& batch, SimTime now,
                           bool whole_prompts) {
-  bool blocked = false;
-  while (waiting_head_ != kNoSequence && lane.running < seats_per_lane_ && budget > 0) {
+  bool blocked = preemptions_ > preemptions_before_plan_;
+  const std::int64_t seats = std::min(lane.seats, fair_share());
+  while (!blocked && waiting_head_ != kNoSequence && lane.running < seats && budget > 0) {
     const SequenceIndex index = waiting_head_;
     Sequence& s = (*pool_)[index];
     if (whole_prompts && s.prefill_target > budget && batch.prefill_tokens > 0) break;
     const auto tokens = static_cast<std::int32_t>(
         whole_prompts ? s.prefill_target : std::min<std::int64_t>(budget, s.prefill_target));
-    if (blocks_for(tokens) > free_blocks_ - lane.decode.blocks_needed()) {
+    const std::int64_t wanted = blocks_for(s.preemptions > 0 ? s.prefill_target : tokens);
+    if (wanted > free_blocks_ - lane.decode.blocks_needed()) {
       blocked = true;
       break;
     }

@@ -3,11 +3,13 @@
 // Follows the engines' usual policy: decoding sequences come first, then prompts already begun,
 // then new ones in order of arrival, up to max_num_batched_tokens tokens and max_num_seqs
 // sequences. A block is taken when its first token is computed. When blocks run out, the sequence
-// admitted last is preempted: its blocks are freed and it returns to the head of the queue to be
-// recomputed. Without chunked prefill an iteration holds whole prompts or decoding sequences,
-// prompts first. With pipeline stages each rank has one lane (micro-batch) per stage; they share
-// queue and blocks. Omits: prefix cache, swapping to host memory, priorities. See
-// docs/models/serving.md. Layer: serving.
+// of the lane that was admitted last is preempted: its blocks are freed and it returns to the head
+// of the queue, where it waits until blocks for all it has to recompute are free. An iteration that
+// preempts admits nothing. So those that keep their blocks get on, and every request ends.
+// Without chunked prefill an iteration holds whole prompts or decoding sequences, prompts first.
+// With pipeline stages each rank has one lane (micro-batch) per stage; they share queue and blocks.
+// Omits: prefix cache, swapping to host memory, priorities. See docs/models/serving.md.
+// Layer: serving.
 #pragma once
 
 #include <cstdint>
@@ -72,6 +74,7 @@ class RankScheduler {
     SequenceIndex oldest = kNoSequence;
     SequenceIndex youngest = kNoSequence;
     std::int32_t running = 0;
+    std::int64_t seats = 0;               ///< Sequences that may run at once.
     std::int32_t decoding_in_flight = 0;  ///< Of the iteration in flight.
     SimTime last_decode_end;
   };
@@ -88,6 +91,8 @@ class RankScheduler {
   void finish_prompts(Lane& lane, SimTime now, StepListener& listener);
   void retire(Lane& lane, SequenceIndex index, SimTime now, StepListener& listener);
   void unlink(Lane& lane, SequenceIndex index);
+  /// Sequences a lane may hold so that all lanes get as many: full stages, small bubbles.
+  [[nodiscard]] std::int64_t fair_share() const;
   void take_blocks(std::int64_t n);
   void note_head_blocked(SimTime now, bool blocked);
 
@@ -99,7 +104,6 @@ class RankScheduler {
   std::vector<ContextLaw> laws_;
   SequencePool* pool_;
   std::vector<Lane> lanes_;
-  std::int64_t seats_per_lane_;
   // The queue is a list through Sequence::younger: first = head.
   SequenceIndex waiting_head_ = kNoSequence;
   SequenceIndex waiting_tail_ = kNoSequence;
@@ -109,6 +113,7 @@ class RankScheduler {
   std::int64_t peak_blocks_ = 0;
   std::int64_t requests_ = 0;
   std::int64_t preemptions_ = 0;
+  std::int64_t preemptions_before_plan_ = 0;
   SequenceIndex blocked_head_ = kNoSequence;  ///< Head of the queue that waits for blocks.
   SimTime blocked_since_;
 };

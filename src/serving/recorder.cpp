@@ -85,6 +85,10 @@ void Recorder::finished(const Sequence& sequence, SimTime now) {
                       .input_tokens = sequence.input_tokens,
                       .output_tokens = sequence.output_tokens,
                       .preemptions = sequence.preemptions});
+  tokens_completed_ += sequence.output_tokens;
+  if (!counts()) return;
+  ++finished_;
+  if (meets_slo(records_.back())) ++finished_good_;
 }
 
 bool Recorder::meets_slo(const RequestRecord& r) const {
@@ -116,6 +120,9 @@ Summary Recorder::summarise(std::int64_t gpus, SimTime end) {
     end_to_end.push_back(r.end_to_end());
     if (meets_slo(r)) ++good;
   }
+  if (s.requests_measured > 0) {
+    s.slo_attainment = static_cast<double>(good) / static_cast<double>(s.requests_measured);
+  }
   s.ttft = distribution(ttft);
   s.tpot = distribution(tpot);
   s.end_to_end = distribution(end_to_end);
@@ -125,16 +132,13 @@ Summary Recorder::summarise(std::int64_t gpus, SimTime end) {
   if (close <= run_.warm_up) return s;
   s.measured = (close - run_.warm_up).seconds();
   const double seconds = s.measured / kSecond;
-  s.requests_per_s = static_cast<double>(s.requests_measured) / seconds;
+  s.requests_per_s = static_cast<double>(finished_) / seconds;
   s.output_tokens_per_s = static_cast<double>(output_tokens_) / seconds;
   s.input_tokens_per_s = static_cast<double>(input_tokens_) / seconds;
   s.total_tokens_per_s = s.output_tokens_per_s + s.input_tokens_per_s;
   s.tokens_per_s_per_gpu = s.output_tokens_per_s / static_cast<double>(gpus);
   s.tokens_per_s_per_user = s.tpot.mean_ms > 0 ? 1000.0 / s.tpot.mean_ms : 0.0;
-  s.goodput_requests_per_s = static_cast<double>(good) / seconds;
-  if (s.requests_measured > 0) {
-    s.slo_attainment = static_cast<double>(good) / static_cast<double>(s.requests_measured);
-  }
+  s.goodput_requests_per_s = static_cast<double>(finished_good_) / seconds;
   return s;
 }
 

@@ -28,6 +28,8 @@ class Recorder final : public StepListener {
     return static_cast<std::int64_t>(records_.size());
   }
   [[nodiscard]] std::int64_t tokens_emitted() const { return tokens_emitted_; }
+  /// Of the requests that are complete.
+  [[nodiscard]] std::int64_t tokens_completed() const { return tokens_completed_; }
   /// Leaves the recorder empty. `end`: when the last request finished.
   [[nodiscard]] Summary summarise(std::int64_t gpus, SimTime end);
   [[nodiscard]] std::vector<RequestRecord> take_records() { return std::move(records_); }
@@ -44,6 +46,9 @@ class Recorder final : public StepListener {
   std::int64_t arrived_ = 0;
   std::int64_t rejected_ = 0;
   std::int64_t tokens_emitted_ = 0;
+  std::int64_t tokens_completed_ = 0;
+  std::int64_t finished_ = 0;       ///< Requests that ended inside the measuring window.
+  std::int64_t finished_good_ = 0;  ///< Those that met every limit.
   std::int64_t output_tokens_ = 0;  ///< Inside the measuring window.
   std::int64_t input_tokens_ = 0;
   std::vector<RequestRecord> records_;

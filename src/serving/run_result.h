@@ -47,14 +47,14 @@ struct Summary {
       0;  ///< Longer than the KV cache of a rank or the model's context.
   std::int64_t requests_measured = 0;  ///< Completed ones that arrived after the warm-up.
   Seconds measured;                    ///< Length of the measuring window.
-  double requests_per_s = 0;
+  double requests_per_s = 0;           ///< Completed inside the window.
   double output_tokens_per_s = 0;
   double input_tokens_per_s = 0;
   double total_tokens_per_s = 0;
-  double tokens_per_s_per_gpu = 0;   ///< Output tokens.
-  double tokens_per_s_per_user = 0;  ///< 1 / mean TPOT.
-  double goodput_requests_per_s = 0;
-  double slo_attainment = 1;  ///< Share of measured requests that met every limit.
+  double tokens_per_s_per_gpu = 0;    ///< Output tokens.
+  double tokens_per_s_per_user = 0;   ///< 1 / mean TPOT.
+  double goodput_requests_per_s = 0;  ///< Completed inside the window, every limit met.
+  double slo_attainment = 0;          ///< Share of measured requests that met every limit.
   Distribution ttft, tpot, itl, end_to_end;
 };
 
@@ -92,7 +92,7 @@ struct RunResult {
   KvSummary kv;
   plan::MemoryReport memory;
   std::int64_t gpus = 0;
-  double prefill_share = 0;             ///< Of the tokens computed, those of prompts.
+  double prefill_share = 0;             ///< Of the computing time, by the tokens of each iteration.
   SimTime end;                          ///< When the last request finished.
   std::vector<RequestRecord> requests;  ///< In order of completion.
   std::vector<std::string> notes;

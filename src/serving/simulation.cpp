@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include <fmt/format.h>
-
 #include "core/check.h"
 #include "core/diagnostics.h"
 #include "des/simulator.h"
@@ -20,6 +18,8 @@ enum EventKind : std::uint32_t { kArrival, kIterationEnd, kSchedule };
 
 constexpr std::int64_t kEventsPerProgress = 16384;
 constexpr std::int64_t kMaxRejectedInARow = 100'000;
+/// The clock holds 106 days; what is left covers the iterations in flight.
+const SimTime kLongestRun = SimTime::from(100.0 * 24.0 * 1_h);
 
 /// One run: the world and the handler of its events.
 class Run {
@@ -33,7 +33,6 @@ class Run {
  private:
   void start_demand();
   void next_arrival();
-  [[noreturn]] void refuse_misfits() const;
   /// False: the request was rejected.
   bool admit(const workload::Request& request);
   void wake(std::size_t instance);
@@ -123,26 +122,17 @@ void Run::next_arrival() {
       rejected_in_a_row_ = 0;
       return;
     }
-    // Time stands still while nothing is served: an endless source of misfits would never end.
-    if (++rejected_in_a_row_ == kMaxRejectedInARow) refuse_misfits();
+    // Time stands still while nothing is served: before an endless source of misfits users give up.
+    if (++rejected_in_a_row_ >= kMaxRejectedInARow) return;
   }
-}
-
-void Run::refuse_misfits() const {
-  throw InputError(Diagnostic{
-      .field = "workload",
-      .message = fmt::format(
-          "{} requests in a row are longer than what one rank can hold ({} tokens "
-          "of KV cache) or the model's context",
-          rejected_in_a_row_, memory_.kv_blocks_per_rank * deployment_.scheduler.block_size),
-      .hint = "shorten the requests, or give a rank more memory"});
 }
 
 bool Run::fits(const workload::Request& request) const {
   const std::int64_t tokens = std::int64_t{request.input_tokens} + request.output_tokens;
+  // The last token is emitted, never cached.
   const std::int64_t context = deployment_.model.context_length;
   if (context > 0 && tokens > context) return false;
-  return instances_.front().ranks().front().blocks_for(tokens) <= memory_.kv_blocks_per_rank;
+  return instances_.front().ranks().front().blocks_for(tokens - 1) <= memory_.kv_blocks_per_rank;
 }
 
 bool Run::admit(const workload::Request& request) {
@@ -174,6 +164,11 @@ void Run::wake(std::size_t instance) {
 
 void Run::schedule(std::size_t instance) {
   schedule_pending_[instance] = false;
+  if (simulator_.now() > kLongestRun) {
+    throw InputError(Diagnostic{.field = "simulation",
+                                .message = "the run passes 100 days of simulated time",
+                                .hint = "set simulation.duration or a smaller max_requests"});
+  }
   const auto started = instances_[instance].start(simulator_.now());
   if (!started) return;
   const auto id = static_cast<std::uint32_t>(instance);
@@ -241,6 +236,8 @@ RunResult Run::execute() {
 }
 
 void Run::check_conservation() const {
+  MOESIM_CHECK(recorder_.tokens_completed() == recorder_.tokens_emitted(),
+               "tokens are lost or doubled");
   MOESIM_CHECK(pool_.in_use() == 0, "requests are left over at the end of the run");
   for (const Instance& instance : instances_) {
     for (const RankScheduler& rank : instance.ranks()) {
@@ -258,6 +255,7 @@ void Run::sum_time(RunResult& result) const {
   Seconds active;
   Seconds busy;
   Seconds prefill;
+  Seconds in_flight;
   for (const Instance& instance : instances_) {
     for (std::size_t p = 0; p < kStepParts; ++p) {
       time.parts[p] += instance.time().parts[p] / whole;
@@ -265,14 +263,14 @@ void Run::sum_time(RunResult& result) const {
     active += instance.time().active;
     busy += instance.time().busy;
     prefill += instance.time().prefill;
+    in_flight += instance.time().in_flight;
     time.iterations += instance.time().iterations;
   }
   if (busy > Seconds{}) result.prefill_share = prefill / busy;
   time.pipeline_bubble = std::max(0.0, (active - busy) / whole);
   time.idle = std::max(0.0, (whole - active) / whole);
   if (time.iterations > 0) {
-    time.mean_iteration_ms = active.base() * 1e3 * static_cast<double>(deployment_.layout.pp) /
-                             static_cast<double>(time.iterations);
+    time.mean_iteration_ms = in_flight / 1.0_ms / static_cast<double>(time.iterations);
   }
 }
 

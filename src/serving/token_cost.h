@@ -24,6 +24,8 @@ struct TokenTimes {
 class LayerTokenCost {
  public:
   LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind);
+  [[nodiscard]] bool has_attention() const { return !attention_gemms_.empty(); }
+  [[nodiscard]] bool has_feed_forward() const { return !feed_forward_gemms_.empty(); }
   [[nodiscard]] const TokenTimes& at(std::int64_t tokens) {
     const auto i = static_cast<std::size_t>(tokens);
     if (i < known_.size() && known_[i].known) return known_[i];

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "catalog/parameters.h"
 #include "core/math.h"
 #include "sweep/demand.h"
@@ -51,7 +53,8 @@ double mean_batch(const serving::RunResult& run) {
   return run.time.iterations > 0 ? tokens / static_cast<double>(run.time.iterations) : 0.0;
 }
 
-/// Weights of the whole model that an iteration of `tokens` tokens reads.
+/// Weights that an iteration of `tokens` tokens reads: each attention rank has its own copy of all
+/// but the routed experts.
 Bytes weights_read(const serving::Deployment& d, double tokens) {
   const catalog::ModelParameters all = catalog::count_parameters(d.model);
   const auto bytes = [](std::int64_t n, const catalog::WeightFormat& f) {
@@ -61,6 +64,8 @@ Bytes weights_read(const serving::Deployment& d, double tokens) {
               bytes(all.dense_ffn, d.precision.dense_ffn) +
               bytes(all.shared_experts, d.precision.shared_experts) +
               bytes(all.router, d.precision.router) + bytes(all.head, d.precision.head);
+  if (d.model.tied_embeddings) sum += bytes(all.embedding, d.precision.embedding);
+  sum *= static_cast<double>(d.layout.dp);
   for (const catalog::LayerRun& r : d.model.runs) {
     const catalog::LayerKind& kind = d.model.kinds[static_cast<std::size_t>(r.kind)];
     const catalog::FeedForward& block = kind.feed_forward;
@@ -87,7 +92,9 @@ DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& resu
   f.gpus = d.layout.gpus();
   f.nodes = d.cluster.nodes;
   const double context = mean_context(result.run);
-  f.flops_per_token = 2.0 * f.active_parameters;
+  // Looking up the input embedding is no arithmetic; tied to the head it is multiplied with.
+  const std::int64_t looked_up = d.model.tied_embeddings ? 0 : parameters.embedding;
+  f.flops_per_token = 2.0 * static_cast<double>(parameters.active - looked_up);
   for (const catalog::LayerRun& r : d.model.runs) {
     f.flops_per_token +=
         static_cast<double>(r.count) *
@@ -100,6 +107,10 @@ DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& resu
         result.memory.kv_bytes_per_token.base() * context;
   }
   return f;
+}
+
+bool nothing_fits(const serving::Summary& s) {
+  return s.requests_arrived > 0 && s.requests_rejected == s.requests_arrived;
 }
 
 }  // namespace
@@ -115,7 +126,7 @@ ScenarioResult run_scenario(const scenario::Scenario& s,
   result.scenario_text = s.resolved_text;
   result.notes = s.notes;
   result.memory = plan::plan_memory(d.model, d.precision, d.cluster.gpu, d.layout, d.memory);
-  result.fits = result.memory.verdict != plan::Verdict::No;
+  result.fits = result.memory.verdict != plan::Verdict::No && result.memory.kv_blocks_per_rank > 0;
   if (result.fits) {
     const topology::Topology topology(d.cluster);
     const auto source = make_source(s);
@@ -127,6 +138,16 @@ ScenarioResult run_scenario(const scenario::Scenario& s,
     result.bill =
         cost::bill(s.pricing, static_cast<double>(result.run.gpus), sum.input_tokens_per_s,
                    sum.output_tokens_per_s, result.run.prefill_share);
+  }
+  if (result.fits && nothing_fits(result.run.summary)) {
+    result.fits = false;
+    result.memory.verdict = plan::Verdict::No;
+    result.memory.reason = fmt::format(
+        "none of {} requests fits: each is longer than the {} tokens of KV cache of one attention "
+        "rank, "
+        "or than the model's context of {}",
+        result.run.summary.requests_arrived, result.memory.kv_capacity_tokens_per_rank,
+        d.model.context_length);
   }
   result.facts = facts_of(s, result);
   return result;

@@ -111,15 +111,18 @@ struct RunOptions {
   std::int64_t concurrency = 0;
   std::uint64_t seed = 1;
   serving::SloLimits slo{};
+  SimTime warm_up{};
+  SimTime duration = SimTime::never();
 };
 
 inline serving::RunResult run(const serving::Deployment& d, std::vector<workload::Request> requests,
                               const RunOptions& options = {}) {
   const topology::Topology topology(d.cluster);
   ListSource source(std::move(requests));
-  return serving::simulate(d, topology, toy_memory(options.blocks, d.scheduler.block_size),
-                           {.source = &source, .concurrency = options.concurrency}, options.slo,
-                           {.seed = options.seed});
+  return serving::simulate(
+      d, topology, toy_memory(options.blocks, d.scheduler.block_size),
+      {.source = &source, .concurrency = options.concurrency}, options.slo,
+      {.seed = options.seed, .warm_up = options.warm_up, .duration = options.duration});
 }
 
 }  // namespace moesim::test

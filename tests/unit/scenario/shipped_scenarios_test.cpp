@@ -70,7 +70,7 @@ TEST_CASE("shipped scenarios: the sweep starts from the MoE half of the pair") {
   CHECK(sweep.base.deployment.model.name == "DeepSeek-V3");
   CHECK(sweep.tp.empty());
   CHECK(sweep.replicas == std::vector<std::int64_t>{1, 2});
-  CHECK(sweep.max_requests == 300);
+  CHECK(sweep.max_requests == 600);
   CHECK(sweep.slo.ttft == SimTime::from(2_s));
   // What a candidate is made from.
   const Scenario candidate =
