@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "placement/placement.h"
+#include "routing/model_shape.h"
 #include "routing/popularity.h"
 #include "scenario/message_reader.h"
 #include "scenario/outline.h"
@@ -18,25 +19,6 @@ namespace {
 
 constexpr std::size_t kMaxLoadBytes = std::size_t{64} << 20U;
 constexpr const char* kDefaultPreset = "deepseek_v3_decode";
-
-/// Shape of the routed layers; nothing if they differ from each other.
-std::optional<routing::RoutingShape> routing_shape(const catalog::Model& model) {
-  routing::RoutingShape shape;
-  shape.moe_layers = model.moe_layers();
-  for (const catalog::LayerRun& run : model.runs) {
-    const catalog::FeedForward& f = model.kinds[static_cast<std::size_t>(run.kind)].feed_forward;
-    if (!f.is_moe()) continue;
-    const bool first = shape.experts == 0;
-    const bool same = f.routed_experts == shape.experts && f.top_k == shape.top_k &&
-                      f.groups == shape.groups && f.top_groups == shape.top_groups;
-    if (!first && !same) return std::nullopt;
-    shape.experts = f.routed_experts;
-    shape.top_k = f.top_k;
-    shape.groups = f.groups;
-    shape.top_groups = f.top_groups;
-  }
-  return shape;
-}
 
 std::vector<std::string> preset_names() {
   std::vector<std::string> names;
@@ -121,7 +103,7 @@ void Resolver::resolve_experts() {
     }
     return;
   }
-  const std::optional<routing::RoutingShape> shape = routing_shape(d.model);
+  const std::optional<routing::RoutingShape> shape = routing::routing_shape(d.model);
   if (!shape) {
     error(message_.has_inline_model() ? "inline_model" : "model",
           "its routed layers differ in experts, top_k or groups: not modelled yet");

@@ -7,6 +7,7 @@
 #include "routing/model_shape.h"
 
 namespace moesim::serving {
+
 std::int64_t expert_width(const catalog::Model& model) {
   for (const catalog::LayerKind& kind : model.kinds) {
     if (kind.feed_forward.is_moe() && kind.feed_forward.expert_hidden > 0) {
