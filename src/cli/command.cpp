@@ -1,6 +1,9 @@
 #include "cli/command.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -17,7 +20,7 @@ void add_common_options(po::options_description& options, CommonOptions& values)
   auto add = options.add_options();
   add("set", po::value(&values.overrides)->value_name("A.B.C=VALUE")->composing(),
       "override a field of the file; repeatable");
-  add("seed", po::value<std::uint64_t>()->value_name("N"), "same as --set simulation.seed=N");
+  add("seed", po::value<std::string>()->value_name("N"), "same as --set simulation.seed=N");
   add("format", po::value(&values.format)->value_name("FORMAT")->default_value("table"),
       "what goes to stdout: table, json or csv");
   add("output-dir,o", po::value(&values.output_directory)->value_name("DIR"),
@@ -25,6 +28,18 @@ void add_common_options(po::options_description& options, CommonOptions& values)
   add("overwrite", po::bool_switch(&values.overwrite), "replace result files that exist");
   add("quiet,q", po::bool_switch(&values.quiet), "no progress and no timing on stderr");
   add("help,h", "this text");
+}
+
+std::optional<std::uint64_t> seed_of(const po::variables_map& found) {
+  if (found.count("seed") == 0) return std::nullopt;
+  const auto& text = found["seed"].as<std::string>();
+  std::uint64_t seed = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (problem == std::errc{} && end == text.data() + text.size()) return seed;
+  throw InputError(
+      Diagnostic{.field = "--seed",
+                 .message = fmt::format("expected a whole number, got '{}'", text),
+                 .hint = fmt::format("give 0..{}", std::numeric_limits<std::uint64_t>::max())});
 }
 
 void add_jobs_option(po::options_description& options, int& jobs) {

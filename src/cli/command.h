@@ -41,13 +41,17 @@ struct CommonOptions {
 void add_common_options(boost::program_options::options_description& options,
                         CommonOptions& values);
 
+/// The seed of --seed, if given. Throws InputError unless it is a whole number of 64 bits.
+[[nodiscard]] std::optional<std::uint64_t> seed_of(
+    const boost::program_options::variables_map& found);
+
 /// --jobs N of verbs that run several simulations at once.
 void add_jobs_option(boost::program_options::options_description& options, int& jobs);
 /// Throws InputError unless 0 (all cores) <= jobs <= 1024.
 void check_jobs(int jobs);
 
 /// Parses; a mistake becomes an InputError that names the option and suggests the nearest.
-/// --seed N turns into the override simulation.seed=N. Returns false if --help was asked for.
+/// Returns false if --help was asked for.
 [[nodiscard]] bool parse_options(
     const Arguments& arguments, const boost::program_options::options_description& options,
     const boost::program_options::positional_options_description& places,

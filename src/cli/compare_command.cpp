@@ -35,7 +35,7 @@ constexpr const char* kUsage =
 /// All scenarios; the mistakes of all of them at once.
 std::vector<scenario::Scenario> read_all(const Arguments& paths,
                                          const std::vector<std::string>& overrides) {
-  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_catalog_directory());
+  const catalog::Catalog catalog = scenario::read_run_catalog();
   std::vector<scenario::Scenario> scenarios;
   std::vector<Diagnostic> found;
   for (const std::string& path : paths) {
@@ -81,9 +81,8 @@ int run_compare(const Arguments& arguments, std::ostream& out) {
   }
   check_format(common.format, {"table", "json", "csv"});
   check_jobs(jobs);
-  if (found.count("seed") != 0) {
-    common.overrides.push_back(
-        fmt::format("simulation.seed={}", found["seed"].as<std::uint64_t>()));
+  if (const auto seed = seed_of(found)) {
+    common.overrides.push_back(fmt::format("simulation.seed={}", *seed));
   }
   const auto start = std::chrono::steady_clock::now();
   std::vector<scenario::Scenario> scenarios = read_all(paths, common.overrides);

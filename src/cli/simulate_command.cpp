@@ -78,12 +78,11 @@ int run_simulate(const Arguments& arguments, std::ostream& out) {
                                 .hint = "see moesim simulate --help"});
   }
   check_format(common.format, {"table", "json", "csv"});
-  if (found.count("seed") != 0) {
-    common.overrides.push_back(
-        fmt::format("simulation.seed={}", found["seed"].as<std::uint64_t>()));
+  if (const auto seed = seed_of(found)) {
+    common.overrides.push_back(fmt::format("simulation.seed={}", *seed));
   }
   const auto start = std::chrono::steady_clock::now();
-  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_catalog_directory());
+  const catalog::Catalog catalog = scenario::read_run_catalog();
   const scenario::Scenario scenario = scenario::read_scenario_file(path, common.overrides, catalog);
   std::optional<OutputDirectory> folder;
   if (!common.output_directory.empty()) {

@@ -76,7 +76,7 @@ void set_seed(scenario::Sweep& sweep, std::uint64_t seed) {
 sweep::SweepResult run(const std::string& path, const CommonOptions& common,
                        std::optional<std::uint64_t> seed, int jobs,
                        const std::function<void()>& before_running) {
-  const catalog::Catalog catalog = scenario::read_catalog(scenario::find_catalog_directory());
+  const catalog::Catalog catalog = scenario::read_run_catalog();
   scenario::Sweep sweep = scenario::read_sweep_file(path, common.overrides, catalog);
   if (seed) set_seed(sweep, *seed);
   before_running();
@@ -114,8 +114,7 @@ int run_sweep_command(const Arguments& arguments, std::ostream& out) {
   check_jobs(jobs);
   const auto start = std::chrono::steady_clock::now();
   std::optional<OutputDirectory> folder;
-  std::optional<std::uint64_t> seed;
-  if (found.count("seed") != 0) seed = found["seed"].as<std::uint64_t>();
+  const std::optional<std::uint64_t> seed = seed_of(found);
   const sweep::SweepResult result = run(path, common, seed, jobs, [&] {
     if (common.output_directory.empty()) return;
     folder.emplace(common.output_directory, common.overwrite,

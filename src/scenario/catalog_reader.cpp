@@ -7,7 +7,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "core/check.h"
 #include "core/text.h"
 #include "scenario/catalog_convert.h"
+#include "scenario/message_reader.h"
 
 namespace moesim::scenario {
 namespace {
@@ -31,14 +31,6 @@ constexpr PartFile kFiles[] = {
     {CatalogParts::Fabrics, "fabrics.txtpb"},        {CatalogParts::Formats, "formats.txtpb"},
     {CatalogParts::Engines, "engines.txtpb"},        {CatalogParts::Prices, "prices.txtpb"},
     {CatalogParts::Collectives, "collectives.txtpb"}};
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw IoError("cannot open " + path);
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in.bad()) throw IoError("cannot read " + path);
-  return text;
-}
 
 class SyntaxErrors : public google::protobuf::io::ErrorCollector {
  public:
@@ -123,12 +115,10 @@ void merge(catalog::Catalog&& part, catalog::Catalog& out) {
 
 /// Reads one file into `out`.
 void read_part(const std::string& path, catalog::Catalog& out, std::vector<Diagnostic>& found) {
-  const std::string text = read_file(path);
+  const std::string text = read_file(path, kMaxInputBytes);
   Document document{.file = path};
   proto::CatalogFile file;
-  if (text.size() > std::size_t{16} << 20) {
-    document.diagnostics.push_back({.file = path, .message = "is larger than 16 MiB"});
-  } else if (parse(text, document, nullptr, file)) {
+  if (parse(text, document, nullptr, file)) {
     catalog::Catalog part;
     convert(file, document, part);
     if (document.diagnostics.empty()) {
@@ -212,6 +202,10 @@ std::string find_data_directory() {
 }
 
 std::string find_catalog_directory() { return find_data_directory() + "/catalog"; }
+
+catalog::Catalog read_run_catalog() {
+  return read_catalog(find_catalog_directory(), CatalogParts::Run | CatalogParts::Prices);
+}
 
 std::string model_text(const catalog::Model& model) {
   proto::CatalogFile file;

@@ -42,6 +42,9 @@ enum class CatalogParts : unsigned {
 /// The catalog below it.
 [[nodiscard]] std::string find_catalog_directory();
 
+/// What a priced simulation needs of that catalog.
+[[nodiscard]] catalog::Catalog read_run_catalog();
+
 /// The entry of models.txtpb that describes `model`.
 [[nodiscard]] std::string model_text(const catalog::Model& model);
 /// The same as a JSON object.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "catalog/parameters.h"
+#include "core/regular_file.h"
 #include "core/text.h"
 #include "scenario/catalog_convert.h"
 #include "scenario/hf_layers.h"
@@ -208,9 +209,9 @@ catalog::Model import_hf_text(std::string_view json, const std::string& file,
 }
 
 catalog::Model import_hf_config(const std::string& path, const std::string& name) {
+  check_regular_file(path);
   std::ifstream in(path, std::ios::binary);
-  std::error_code ignored;
-  if (!in || std::filesystem::is_directory(path, ignored)) throw IoError("cannot open " + path);
+  if (!in) throw IoError("cannot open " + path);
   std::string text;
   constexpr std::size_t kMost = (std::size_t{4} << 20) + 1;
   text.resize(kMost);

@@ -7,10 +7,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
-#include <system_error>
 
+#include "core/regular_file.h"
 #include "scenario/outline.h"
 
 namespace moesim::scenario {
@@ -140,11 +139,7 @@ bool parse_json(const std::string& text, Message& message, Findings& findings) {
 }  // namespace
 
 std::string read_file(const std::string& path, std::size_t limit) {
-  std::error_code code;
-  const auto status = std::filesystem::status(path, code);
-  if (status.type() == std::filesystem::file_type::directory) {
-    throw IoError(fmt::format("{}: is a folder, not a file", path));
-  }
+  check_regular_file(path);
   std::ifstream file(path, std::ios::binary);
   if (!file) throw IoError(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
   std::string text;

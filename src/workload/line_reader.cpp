@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/diagnostics.h"
+#include "core/regular_file.h"
 
 namespace moesim::workload {
 namespace {
@@ -23,6 +24,7 @@ LineReader::LineReader(std::string_view bytes)
 }
 
 LineReader LineReader::open(const std::string& path) {
+  check_regular_file(path);
   LineReader reader;
   reader.path_ = path;
   reader.file_.reset(std::fopen(path.c_str(), "rb"));

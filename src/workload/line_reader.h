@@ -27,7 +27,7 @@ class LineReader {
  public:
   /// Over memory that outlives the reader.
   explicit LineReader(std::string_view bytes);
-  /// Over a file. Throws IoError if it cannot be opened.
+  /// Over a file. Throws IoError if it cannot be opened or is no regular file.
   static LineReader open(const std::string& path);
 
   /// The next line; empty at the end. Throws IoError if the file cannot be read.
