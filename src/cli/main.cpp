@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <iostream>
+#include <new>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -86,6 +87,9 @@ int main(int argc, char** argv) {
     }
   } catch (const moesim::IoError& error) {
     std::cerr << "error: " << error.what() << "\n";
+  } catch (const std::bad_alloc&) {
+    std::cerr << "error: out of memory: the run needs more than this machine gives; lower "
+                 "simulation.max_requests, workload.concurrency or --jobs\n";
   }
   return moesim::cli::kWrongInput;
 }

@@ -112,31 +112,35 @@ catalog::Gpu convert_gpu(const proto::Gpu& message, const MessageScope& scope) {
   gpu.aliases = scope.texts("alias");
   gpu.vendor = scope.text("vendor");
   gpu.architecture = scope.text("architecture");
-  gpu.memory = scope.required_quantity<Bytes>("memory", parse_bytes);
+  gpu.memory = scope.required_quantity<Bytes>("memory", parse_bytes, kMemoryRange);
   gpu.memory_type = scope.text("memory_type");
   gpu.memory_bandwidth =
-      scope.required_quantity<BytesPerSecond>("memory_bandwidth", parse_bandwidth);
-  gpu.fp32 = scope.quantity<FlopsPerSecond>("fp32", parse_flops);
-  gpu.tf32 = scope.quantity<FlopsPerSecond>("tf32", parse_flops);
-  gpu.bf16 = scope.required_quantity<FlopsPerSecond>("bf16", parse_flops);
-  gpu.fp8 = scope.quantity<FlopsPerSecond>("fp8", parse_flops);
-  gpu.fp4 = scope.quantity<FlopsPerSecond>("fp4", parse_flops);
-  gpu.int8 = scope.quantity<FlopsPerSecond>("int8", parse_flops);
-  gpu.measured_bf16 = scope.quantity<FlopsPerSecond>("measured_bf16", parse_flops);
-  gpu.measured_fp8 = scope.quantity<FlopsPerSecond>("measured_fp8", parse_flops);
+      scope.required_quantity<BytesPerSecond>("memory_bandwidth", parse_bandwidth, kBandwidthRange);
+  gpu.fp32 = scope.quantity<FlopsPerSecond>("fp32", parse_flops, kArithmeticRange);
+  gpu.tf32 = scope.quantity<FlopsPerSecond>("tf32", parse_flops, kArithmeticRange);
+  gpu.bf16 = scope.required_quantity<FlopsPerSecond>("bf16", parse_flops, kArithmeticRange);
+  gpu.fp8 = scope.quantity<FlopsPerSecond>("fp8", parse_flops, kArithmeticRange);
+  gpu.fp4 = scope.quantity<FlopsPerSecond>("fp4", parse_flops, kArithmeticRange);
+  gpu.int8 = scope.quantity<FlopsPerSecond>("int8", parse_flops, kArithmeticRange);
+  gpu.measured_bf16 =
+      scope.quantity<FlopsPerSecond>("measured_bf16", parse_flops, kArithmeticRange);
+  gpu.measured_fp8 = scope.quantity<FlopsPerSecond>("measured_fp8", parse_flops, kArithmeticRange);
   gpu.scale_up = scale_up_kind(message.scale_up(), scope);
   gpu.scale_up_name = scope.text("scale_up_name");
-  gpu.scale_up_bandwidth =
-      scope.required_quantity<BytesPerSecond>("scale_up_bandwidth", parse_bandwidth);
+  gpu.scale_up_bandwidth = scope.required_quantity<BytesPerSecond>(
+      "scale_up_bandwidth", parse_bandwidth, kBandwidthRange);
   gpu.scale_up_pair_bandwidth =
       message.has_scale_up_pair_bandwidth()
-          ? scope.quantity<BytesPerSecond>("scale_up_pair_bandwidth", parse_bandwidth)
+          ? scope.quantity<BytesPerSecond>("scale_up_pair_bandwidth", parse_bandwidth,
+                                           kBandwidthRange)
           : gpu.scale_up_bandwidth;
   gpu.scale_up_domain = static_cast<int>(scope.number("scale_up_domain", 1, 1, kMaxGpus));
-  gpu.pcie_bandwidth = scope.required_quantity<BytesPerSecond>("pcie_bandwidth", parse_bandwidth);
-  gpu.nic_bandwidth = scope.quantity<BytesPerSecond>("nic_bandwidth", parse_bandwidth);
-  gpu.tdp = scope.quantity<Watts>("tdp", parse_power);
-  gpu.all_in_power = scope.quantity<Watts>("all_in_power", parse_power);
+  gpu.pcie_bandwidth =
+      scope.required_quantity<BytesPerSecond>("pcie_bandwidth", parse_bandwidth, kBandwidthRange);
+  gpu.nic_bandwidth =
+      scope.quantity<BytesPerSecond>("nic_bandwidth", parse_bandwidth, kBandwidthRange);
+  gpu.tdp = scope.quantity<Watts>("tdp", parse_power, kPowerRange);
+  gpu.all_in_power = scope.quantity<Watts>("all_in_power", parse_power, kPowerRange);
   gpu.source = scope.required_text("source");
   gpu.note = scope.text("note");
   return gpu;
@@ -147,10 +151,11 @@ catalog::Fabric convert_fabric(const proto::Fabric& message, const MessageScope&
   fabric.name = scope.required_text("name");
   fabric.aliases = scope.texts("alias");
   fabric.kind = fabric_kind(message.kind(), scope);
-  fabric.bandwidth = scope.required_quantity<BytesPerSecond>("bandwidth", parse_bandwidth);
-  fabric.efficiency = scope.real("efficiency", 1.0, 0.0, 1.0);
+  fabric.bandwidth =
+      scope.required_quantity<BytesPerSecond>("bandwidth", parse_bandwidth, kBandwidthRange);
+  fabric.efficiency = scope.real("efficiency", 1.0, kLeastEfficiency, 1.0, LowEnd::Included);
   fabric.efficiency_source = scope.text("efficiency_source");
-  fabric.latency = scope.required_quantity<Seconds>("latency", parse_seconds);
+  fabric.latency = scope.required_quantity<Seconds>("latency", parse_seconds, kLatencyRange);
   fabric.latency_source = scope.text("latency_source");
   fabric.source = scope.required_text("source");
   fabric.note = scope.text("note");
@@ -204,7 +209,8 @@ catalog::Engine convert_engine(const proto::Engine& message, const MessageScope&
   catalog::Engine engine;
   engine.name = scope.required_text("name");
   engine.aliases = scope.texts("alias");
-  engine.iteration_overhead = scope.required_quantity<Seconds>("iteration_overhead", parse_seconds);
+  engine.iteration_overhead =
+      scope.required_quantity<Seconds>("iteration_overhead", parse_seconds, kLatencyRange);
   engine.iteration_overhead_source = scope.required_text("iteration_overhead_source");
   engine.gpu_memory_utilization = scope.required_real("gpu_memory_utilization", 0.0, 1.0);
   engine.block_size = scope.required_number("block_size", 1, 1 << 20);

@@ -52,7 +52,8 @@ void read_latent_shape(const MessageScope& scope, catalog::Attention& a) {
 }
 
 std::int64_t read_bytes(const MessageScope& scope, const char* field) {
-  return std::llround(scope.quantity<Bytes>(field, parse_bytes) / kByte);
+  constexpr QuantityRange kRange{"1 B", LowEnd::Included, "1 TB"};
+  return std::llround(scope.quantity<Bytes>(field, parse_bytes, kRange) / kByte);
 }
 
 /// Fields of other kinds of attention than this one are refused, not ignored.
@@ -106,7 +107,8 @@ catalog::Attention convert_attention(const proto::Attention& message, const Mess
   a.o_groups = scope.number("o_groups", 1, 1, kMaxHeads);
   a.window = scope.number("window", 0, 0, kMaxTokens);
   a.chunked = scope.flag("chunked");
-  a.cache_entries_per_token = scope.real("cache_entries_per_token", 1.0, 0.0, 1.0);
+  a.cache_entries_per_token =
+      scope.real("cache_entries_per_token", 1.0, 1e-4, 1.0, LowEnd::Included);
   a.sparse_top_k = scope.number("sparse_top_k", 0, 0, kMaxTokens);
   a.index_heads = scope.number("index_heads", 0, 0, kMaxHeads);
   a.index_dim = scope.number("index_dim", 0, 0, kMaxHeadDim);

@@ -118,12 +118,15 @@ std::int64_t MessageScope::required_number(const char* field, std::int64_t low,
   return number(field, low, low, high);
 }
 
-double MessageScope::real(const char* field, double fallback, double above, double most) const {
+double MessageScope::real(const char* field, double fallback, double low, double most,
+                          LowEnd low_end) const {
   if (!has(field)) return fallback;
   const double value = message_.GetReflection()->GetDouble(message_, &descriptor(field));
-  if (value > above && value <= most) return value;
+  const bool included = low_end == LowEnd::Included;
+  if ((included ? value >= low : value > low) && value <= most) return value;
   error(field, "is " + format_number(value),
-        "give a number above " + format_number(above) + " and at most " + format_number(most));
+        std::string("give a number ") + (included ? "of at least " : "above ") +
+            format_number(low) + " and at most " + format_number(most));
   return fallback;
 }
 

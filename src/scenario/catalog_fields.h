@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,6 +19,7 @@
 
 #include "core/diagnostics.h"
 #include "core/quantity.h"
+#include "scenario/quantity_field.h"
 
 namespace moesim::scenario {
 
@@ -53,13 +55,15 @@ class MessageScope {
   /// The same; an absent one is an error and yields `low`.
   [[nodiscard]] std::int64_t required_number(const char* field, std::int64_t low,
                                              std::int64_t high) const;
-  /// Finite number above `above` and at most `most`.
-  [[nodiscard]] double real(const char* field, double fallback, double above, double most) const;
+  /// Finite number above `low` (or from it, if included) and at most `most`.
+  [[nodiscard]] double real(const char* field, double fallback, double low, double most,
+                            LowEnd low_end = LowEnd::Excluded) const;
   [[nodiscard]] double required_real(const char* field, double above, double most) const;
 
-  /// A quantity above zero; zero if the field is absent.
+  /// A quantity above zero and, if a range is given, within it; zero if the field is absent.
   template <class Q>
-  [[nodiscard]] Q quantity(const char* field, Parsed<Q> (*parse)(std::string_view)) const {
+  [[nodiscard]] Q quantity(const char* field, Parsed<Q> (*parse)(std::string_view),
+                           const std::optional<QuantityRange>& range = std::nullopt) const {
     if (!has(field)) return Q{};
     const Parsed<Q> parsed = parse(text(field));
     if (const auto* problem = std::get_if<QuantityError>(&parsed)) {
@@ -71,13 +75,21 @@ class MessageScope {
       error(field, "is \"" + text(field) + "\"", "give a quantity above zero");
       return Q{};
     }
+    if (range &&
+        (value < std::get<Q>(parse(range->low)) || value > std::get<Q>(parse(range->high)))) {
+      error(field, "is \"" + text(field) + "\"",
+            "give " + std::string(range->low) + " to " + std::string(range->high));
+      return Q{};
+    }
     return value;
   }
   /// The same; an absent one is an error.
   template <class Q>
-  [[nodiscard]] Q required_quantity(const char* field, Parsed<Q> (*parse)(std::string_view)) const {
+  [[nodiscard]] Q required_quantity(
+      const char* field, Parsed<Q> (*parse)(std::string_view),
+      const std::optional<QuantityRange>& range = std::nullopt) const {
     if (!has(field)) error("", std::string("has no ") + field, "add it, with its unit");
-    return quantity(field, parse);
+    return quantity(field, parse, range);
   }
 
  private:

@@ -31,6 +31,16 @@ struct QuantityRange {
   std::string_view high;
 };
 
+/// What hardware may be: from a thousandth of the slowest in use to far beyond the fastest, so that
+/// no time of an operator reaches the end of the clock by a slip of the pen.
+inline constexpr QuantityRange kBandwidthRange{"1 MB/s", LowEnd::Included, "1000 TB/s"};
+inline constexpr QuantityRange kArithmeticRange{"1 GFLOP/s", LowEnd::Included, "1000 EFLOP/s"};
+inline constexpr QuantityRange kMemoryRange{"1 MB", LowEnd::Included, "100 TB"};
+inline constexpr QuantityRange kPowerRange{"1 W", LowEnd::Included, "1 MW"};
+inline constexpr QuantityRange kLatencyRange{"0 s", LowEnd::Included, "1 s"};
+/// Smallest achievable share of a peak.
+inline constexpr double kLeastEfficiency = 0.001;
+
 /// Nothing, with a report, if `text` is no quantity of the kind or outside the range.
 template <class Q>
 [[nodiscard]] std::optional<Q> checked_quantity(Findings& findings, const std::string& path,

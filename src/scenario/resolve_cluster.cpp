@@ -16,9 +16,6 @@ namespace {
 constexpr double kEstimatedEfficiency = 0.75;
 constexpr Seconds kEstimatedLatency = Seconds::from_base(2e-6);
 
-constexpr QuantityRange kBandwidthRange{"0 B/s", LowEnd::Excluded, "1000 TB/s"};
-constexpr QuantityRange kLatencyRange{"0 s", LowEnd::Included, "1 s"};
-
 bool is_near(BytesPerSecond a, BytesPerSecond b) { return std::abs(a / b - 1.0) < 0.02; }
 
 /// First fabric of one of `kinds`, in their order, whose peak is that of the data sheet.
@@ -61,15 +58,17 @@ catalog::FabricKind kind_of(catalog::ScaleUpKind kind) {
 void apply_figures(proto::LinkFigures& figures, const std::string& path, catalog::Fabric& fabric,
                    Findings& findings) {
   if (!figures.has_bandwidth()) {
-    figures.set_bandwidth(format_bandwidth(fabric.bandwidth));
+    if (fabric.bandwidth > BytesPerSecond{}) {
+      figures.set_bandwidth(format_bandwidth(fabric.bandwidth));
+    }
   } else if (const auto value = checked_quantity<BytesPerSecond>(
                  findings, path + ".bandwidth", figures.bandwidth(), parse_bandwidth,
                  kBandwidthRange)) {
     fabric.bandwidth = *value;
   }
   if (!figures.has_efficiency()) figures.set_efficiency(fabric.efficiency);
-  fabric.efficiency = checked_real(findings, path + ".efficiency", figures.efficiency(), 0.0,
-                                   LowEnd::Excluded, 1.0);
+  fabric.efficiency = checked_real(findings, path + ".efficiency", figures.efficiency(),
+                                   kLeastEfficiency, LowEnd::Included, 1.0);
   if (!figures.has_latency()) {
     figures.set_latency(format_seconds(fabric.latency));
   } else if (const auto value = checked_quantity<Seconds>(

@@ -194,11 +194,11 @@ void Resolver::resolve_efficiency(proto::EfficiencyOverrides& overrides) {
                          operators::Efficiency& efficiency) {
     const std::string path = "deployment.efficiency." + name;
     if (!message.has_compute()) message.set_compute(efficiency.compute);
-    efficiency.compute =
-        checked_real(findings_, path + ".compute", message.compute(), 0.0, LowEnd::Excluded, 1.0);
+    efficiency.compute = checked_real(findings_, path + ".compute", message.compute(),
+                                      kLeastEfficiency, LowEnd::Included, 1.0);
     if (!message.has_memory()) message.set_memory(efficiency.memory);
-    efficiency.memory =
-        checked_real(findings_, path + ".memory", message.memory(), 0.0, LowEnd::Excluded, 1.0);
+    efficiency.memory = checked_real(findings_, path + ".memory", message.memory(),
+                                     kLeastEfficiency, LowEnd::Included, 1.0);
     if (!message.has_launch()) message.set_launch(format_seconds(efficiency.launch));
     const auto launch = checked_quantity<Seconds>(findings_, path + ".launch", message.launch(),
                                                   parse_seconds, kOverheadRange);

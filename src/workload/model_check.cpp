@@ -95,7 +95,7 @@ class Checker {
     range("arrivals.gamma.shape", law.shape, 1e-3, 1e6, false);
   }
   void arrival_process(const ClosedLoop& law) {
-    range("arrivals.closed_loop.concurrency", static_cast<double>(law.concurrency), 1.0, 1e9,
+    range("arrivals.closed_loop.concurrency", static_cast<double>(law.concurrency), 1.0, 1e6,
           false);
   }
   void arrival_process(const Mmpp& chain) {

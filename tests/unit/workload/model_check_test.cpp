@@ -52,6 +52,10 @@ TEST_CASE("check_model: arrivals out of range", "[workload]") {
         "error: arrivals.gamma.shape: must be at least 0.001 and at most 1e+06, got 0\n");
   model.arrivals = ClosedLoop{.concurrency = 0};
   CHECK_THAT(problems(model), test::contains_text("arrivals.closed_loop.concurrency: must be"));
+  model.arrivals = ClosedLoop{.concurrency = 1'000'000};
+  CHECK(problems(model).empty());
+  model.arrivals = ClosedLoop{.concurrency = 1'000'001};
+  CHECK_THAT(problems(model), test::contains_text("at most 1e+06"));
   model.arrivals = ClientPool{};
   CHECK_THAT(problems(model), test::contains_text("the table of clients has no traffic"));
 }
