@@ -65,8 +65,8 @@ void Resolver::check_lengths(std::int64_t longest_input, std::int64_t longest_re
   const std::int64_t context = scenario_.deployment.model.context_length;
   if (has_model_ && context > 0 && longest_request > context) {
     note(
-        fmt::format("requests of up to {} tokens are longer than the context of {} ({}): they are "
-                    "served as if it allowed them",
+        fmt::format("requests of up to {} tokens are longer than the context of {} ({}): those "
+                    "above it are rejected and counted",
                     longest_request, scenario_.deployment.model.name, context));
   }
 }
@@ -82,6 +82,7 @@ void Resolver::resolve_trace(proto::Workload& workload) {
   refuse(workload.has_rank_correlation(), "rank_correlation", "the trace has the lengths");
   refuse(workload.has_rate_curve(), "rate_curve", "rate_scale multiplies the load of a trace");
   refuse(workload.has_rate_modulation(), "rate_modulation", "the trace has the arrivals");
+  if (settings.concurrency > 0) refuse_pace(workload.has_rate_scale(), "rate_scale");
   proto::TraceFile& file = *workload.mutable_trace();
   if (!file.has_format()) file.set_format(proto::TraceFile::AUTO);
   if (!file.has_on_bad_row()) file.set_on_bad_row(proto::TraceFile::FAIL);
@@ -93,10 +94,12 @@ void Resolver::resolve_trace(proto::Workload& workload) {
   workload::ReadOptions options;
   options.on_bad_row = file.on_bad_row() == proto::TraceFile::SKIP ? workload::OnBadRow::Skip
                                                                    : workload::OnBadRow::Fail;
-  options.rate_scale = settings.rate_scale;
   const serving::RunSettings& run = scenario_.run;
   if (run.max_requests > 0) options.max_requests = run.max_requests;
-  if (run.duration != SimTime::never()) options.duration = run.duration.seconds();
+  if (settings.concurrency == 0) {  // A closed loop does not use the times of the trace.
+    options.rate_scale = settings.rate_scale;
+    if (run.duration != SimTime::never()) options.duration = run.duration.seconds();
+  }
   try {
     const std::string path = located(file.file());
     auto trace = std::make_shared<workload::Trace>(
@@ -110,9 +113,6 @@ void Resolver::resolve_trace(proto::Workload& workload) {
     }
     check_lengths(longest_input, longest_request);
     for (const std::string& text : trace->notes) note(text);
-    if (trace->bad_row_count > 0) {
-      note(fmt::format("{} bad rows of the trace are left out", trace->bad_row_count));
-    }
     if (!trace->hash_ids.empty()) note("the trace shares prefixes: their reuse is not modelled");
     settings.description =
         fmt::format("trace {}, {} requests", std::filesystem::path(path).filename().string(),
@@ -186,6 +186,13 @@ bool Resolver::written_laws(const proto::Workload& workload, workload::WorkloadM
   return good;
 }
 
+/// A closed loop sets its own pace: what the user wrote about it is a mistake.
+void Resolver::refuse_pace(bool given, const char* field) {
+  if (!given) return;
+  error(join_path("workload", field),
+        "does not go with concurrency: a closed loop sets its own pace", "keep one of them");
+}
+
 /// The rate of an open loop, or the users of a closed one.
 void Resolver::resolve_load(proto::Workload& workload, workload::WorkloadModel& model) {
   WorkloadSettings& settings = scenario_.workload;
@@ -193,10 +200,10 @@ void Resolver::resolve_load(proto::Workload& workload, workload::WorkloadModel& 
     if (settings.concurrency == 0) settings.concurrency = loop->concurrency;
   }
   if (settings.concurrency > 0) {
-    if (workload.has_rate()) {
-      error("workload.rate", "does not go with concurrency: a closed loop sets its own pace",
-            "keep one of them");
-    }
+    refuse_pace(workload.has_rate(), "rate");
+    refuse_pace(workload.has_rate_scale(), "rate_scale");
+    refuse_pace(workload.has_rate_curve(), "rate_curve");
+    refuse_pace(workload.has_rate_modulation(), "rate_modulation");
     if (model.curve || model.modulation) {
       note(fmt::format("{}: a closed loop has no rate, so its course over the day is not applied",
                        model.name));
@@ -275,9 +282,10 @@ void Resolver::resolve_workload() {
   }
   proto::Workload& workload = *message_.mutable_workload();
   WorkloadSettings& settings = scenario_.workload;
-  if (!workload.has_rate_scale()) workload.set_rate_scale(1.0);
-  settings.rate_scale = checked_real(findings_, "workload.rate_scale", workload.rate_scale(), 1e-3,
-                                     LowEnd::Included, 1e6);
+  if (workload.has_rate_scale()) {
+    settings.rate_scale = checked_real(findings_, "workload.rate_scale", workload.rate_scale(),
+                                       1e-3, LowEnd::Included, 1e6);
+  }
   if (!workload.has_concurrency()) workload.set_concurrency(0);
   settings.concurrency =
       checked_count(findings_, "workload.concurrency", workload.concurrency(), 0, 1'000'000);
@@ -286,6 +294,7 @@ void Resolver::resolve_workload() {
   } else {
     resolve_parametric(workload);
   }
+  if (settings.concurrency == 0) workload.set_rate_scale(settings.rate_scale);
   if (settings.concurrency == 0 && settings.rate_scale != 1.0) {
     settings.description += fmt::format(", rate x {}", format_number(settings.rate_scale));
   }

@@ -66,6 +66,7 @@ class Resolver {
   std::optional<workload::WorkloadModel> preset_model(const std::string& name);
   bool written_laws(const proto::Workload& workload, workload::WorkloadModel& model);
   void resolve_load(proto::Workload& workload, workload::WorkloadModel& model);
+  void refuse_pace(bool given, const char* field);
   void check_lengths(std::int64_t longest_input, std::int64_t longest_request);
 
   void resolve_pricing();

@@ -61,6 +61,7 @@ TEST_CASE("scenario reader: the resolved text reads back to itself") {
       {"cluster.nodes=4", "deployment.dp=16", "model=DeepSeek-V3", "cluster.gpu=h200-sxm"},
       {"workload={trace {file: \"traces/azure_2023_conv_10min.csv\"} rate_scale: 2}"},
       {"workload={preset: \"chat_steady\" concurrency: 16}"},
+      {"workload={trace {file: \"traces/azure_2023_conv_10min.csv\"} concurrency: 16}"},
       {"pricing.provider=Lambda", "pricing.term=on-demand (8x)", "slo.ttft=2 s"}};
   for (const auto& variant : variants) {
     const Scenario first = read(kSmall, variant);
@@ -87,6 +88,67 @@ TEST_CASE("scenario reader: rate_scale divides the arrival times of a trace") {
   REQUIRE(twice.workload.trace->requests.size() == 2867);
   CHECK(once.workload.trace->requests.back().arrival.picoseconds() / 2 ==
         twice.workload.trace->requests.back().arrival.picoseconds());
+}
+
+TEST_CASE("scenario reader: a closed loop does not cut a trace by its arrival times") {
+  // 2,867 requests over ten minutes; an open loop of one minute keeps the first tenth or so.
+  const std::string trace = "workload={trace {file: \"traces/azure_2023_conv_10min.csv\"}}";
+  const std::vector<std::string> open = {trace, "simulation.max_requests=0",
+                                         "simulation.duration=1 min"};
+  std::vector<std::string> closed = open;
+  closed.emplace_back("workload.concurrency=4");
+  CHECK(read(kSmall, open).workload.trace->requests.size() < 600);
+  const Scenario s = read(kSmall, closed);
+  CHECK(s.workload.trace->requests.size() == 2867);
+  CHECK(s.workload.rate_scale == 1.0);
+  closed.emplace_back("simulation.max_requests=7");
+  CHECK(read(kSmall, closed).workload.trace->requests.size() == 7);
+}
+
+TEST_CASE("scenario reader: a closed loop refuses what sets the pace of an open one") {
+  const std::string closed = "workload={preset: \"chat_diurnal\" concurrency: 4}";
+  CHECK(mistakes(kSmall, {closed}) == "");  // The preset's own curve becomes a note.
+  CHECK_THAT(
+      read(kSmall, {closed}).notes,
+      Catch::VectorContains(std::string(
+          "chat_diurnal: a closed loop has no rate, so its course over the day is not applied")));
+  for (const char* pace :
+       {"rate=5 req/s", "rate_scale=2", "rate_scale=1", "rate_curve={step: \"1 h\" multiplier: 1}",
+        "rate_modulation={step: \"1 s\" cv: 1}"}) {
+    CHECK_THAT(mistakes(kSmall, {closed, std::string("workload.") + pace}),
+               contains_text("does not go with concurrency"));
+  }
+  CHECK_THAT(mistakes(kSmall, {"workload={arrivals {closed_loop {concurrency: 4}} rate_scale: 2 "
+                               "input {fixed_tokens: 1} output {fixed_tokens: 1}}"}),
+             contains_text("workload.rate_scale: does not go with concurrency"));
+  CHECK_THAT(mistakes(kSmall, {"workload={trace {file: \"traces/azure_2023_conv_10min.csv\"} "
+                               "concurrency: 4 rate_scale: 2}"}),
+             contains_text("workload.rate_scale: does not go with concurrency"));
+}
+
+TEST_CASE("scenario reader: hardware within its documented bounds") {
+  // Lower bound, upper bound, and a value beyond each.
+  const auto good = [](const std::string& field, const std::string& value) {
+    INFO(field << "=" << value);
+    CHECK(mistakes(kSmall, {field + "=" + value}) == "");
+  };
+  const auto bad = [](const std::string& field, const std::string& value) {
+    INFO(field << "=" << value);
+    CHECK_THAT(mistakes(kSmall, {field + "=" + value}), contains_text(field + ": must be"));
+  };
+  for (const char* field :
+       {"deployment.efficiency.gemm.compute", "deployment.efficiency.decode_attention.memory",
+        "cluster.scale_up_figures.efficiency"}) {
+    good(field, "0.001");
+    good(field, "1");
+    bad(field, "0.000999");
+    bad(field, "1e-320");
+    bad(field, "1.001");
+  }
+  good("cluster.nic_figures.bandwidth", "1 MB/s");
+  good("cluster.nic_figures.bandwidth", "1000 TB/s");
+  bad("cluster.nic_figures.bandwidth", "999 kB/s");
+  bad("cluster.nic_figures.bandwidth", "1001 TB/s");
 }
 
 TEST_CASE("scenario reader: all nine presets can be used") {
