@@ -31,6 +31,10 @@ bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t") == std::string_view::npos;
 }
 
+std::string bad_rows_text(std::int64_t count) {
+  return fmt::format("{} bad row{}", count, count == 1 ? "" : "s");
+}
+
 SimTime scaled(SimTime time, double rate_scale) {
   if (rate_scale == 1.0) return time;
   return SimTime::from_picoseconds(
@@ -177,13 +181,15 @@ void RowStream::check_outcome() const {
   if (bad_row_count_ > 0 && options_.on_bad_row == OnBadRow::Fail) {
     std::vector<Diagnostic> all = bad_rows_;
     const auto unlisted = bad_row_count_ - static_cast<std::int64_t>(bad_rows_.size());
-    all.push_back(
-        {.file = file_name_,
-         .line = 0,
-         .column = 0,
-         .field = "",
-         .message = fmt::format("{} bad rows, {} of them not listed", bad_row_count_, unlisted),
-         .hint = "correct them, or let on_bad_row skip them"});
+    std::string count = bad_rows_text(bad_row_count_);
+    if (unlisted > 0) count += fmt::format(", {} of them not listed", unlisted);
+    all.push_back({.file = file_name_,
+                   .line = 0,
+                   .column = 0,
+                   .field = "",
+                   .message = std::move(count),
+                   .hint = bad_row_count_ == 1 ? "correct it, or let on_bad_row skip it"
+                                               : "correct them, or let on_bad_row skip them"});
     throw InputError(std::move(all));
   }
   if (good_rows_ == 0) {
@@ -231,7 +237,7 @@ std::optional<Request> RowStream::next() {
 
 std::vector<std::string> RowStream::notes() const {
   std::vector<std::string> notes;
-  if (bad_row_count_ > 0) notes.push_back(fmt::format("{} bad rows left out", bad_row_count_));
+  if (bad_row_count_ > 0) notes.push_back(bad_rows_text(bad_row_count_) + " left out");
   if (delay_rows_ > 0) {
     notes.push_back(
         fmt::format("{} requests follow an answer of their session after a pause: their arrival is "

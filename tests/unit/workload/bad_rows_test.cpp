@@ -48,7 +48,7 @@ TEST_CASE("bad rows: all are named at once, then counted", "[workload]") {
         "got \"not-a-time\"\n"
         "bad.csv:7:29: error: ContextTokens: must be at least 1 token, got 0\n"
         "bad.csv:8:32: error: GeneratedTokens: must be at least 1 token, got 0\n"
-        "bad.csv: error: 6 bad rows, 0 of them not listed; correct them, or let on_bad_row skip "
+        "bad.csv: error: 6 bad rows; correct them, or let on_bad_row skip "
         "them");
 }
 
@@ -60,6 +60,11 @@ TEST_CASE("bad rows: skipping leaves them out, counts and notes them", "[workloa
   CHECK(trace.requests[2].input_tokens == 7);
   CHECK(trace.bad_row_count == 2);
   CHECK(trace.notes == std::vector<std::string>{"2 bad rows left out"});
+}
+
+TEST_CASE("bad rows: one is counted in the singular", "[workload]") {
+  CHECK_THAT(refusal(kPlain + "0,1,1\n1,x,1\n"),
+             test::contains_text("error: 1 bad row; correct it, or let on_bad_row skip it"));
 }
 
 TEST_CASE("bad rows: the list is bounded, the count is not", "[workload]") {
