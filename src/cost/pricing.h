@@ -11,6 +11,7 @@
 namespace moesim::cost {
 
 struct Pricing {
+  bool known = true;         ///< False: no price was set and none is in the catalog.
   DollarsPerSecond per_gpu;  ///< Rent of one GPU.
   double hours_per_month = 730.0;
   std::string

@@ -99,9 +99,11 @@ std::string block_text(const Block& block) {
   return page;
 }
 
+/// Nothing unless all that ran have a price.
 std::string cheapest(const std::vector<ScenarioResult>& results) {
   const ScenarioResult* best = nullptr;
   for (const ScenarioResult& r : results) {
+    if (r.fits && !r.pricing.known) return {};
     if (!r.fits || !(r.bill.usd_per_million_output_tokens_all_in > 0)) continue;
     if (best == nullptr || r.bill.usd_per_million_output_tokens_all_in <
                                best->bill.usd_per_million_output_tokens_all_in) {

@@ -18,8 +18,10 @@ std::string gigabytes(double v) { return gb_text(v * kByte); }
 std::string usd(double v) { return usd_text(v); }
 std::string whole(double v) { return count_text(std::llround(v)); }
 
-/// Of a run that served nothing: there is no such figure.
+/// Of a run that served nothing, or whose GPUs have no known price: there is no such figure.
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+double priced(const R& r, double dollars) { return r.pricing.known ? dollars : kNone; }
 
 constexpr Figure kFigures[] = {
     {"gpus", "GPUs", "", false, [](const R& r) { return static_cast<double>(r.facts.gpus); },
@@ -67,23 +69,28 @@ constexpr Figure kFigures[] = {
        return r.run.summary.requests_measured > 0 ? r.run.summary.slo_attainment : kNone;
      },
      percent_text},
-    {"usd_per_hour", "price", "USD/h", true, [](const R& r) { return r.bill.usd_per_hour; }, usd},
-    {"usd_per_month", "price", "USD/month", true, [](const R& r) { return r.bill.usd_per_month; },
-     usd},
+    {"usd_per_hour", "price", "USD/h", true,
+     [](const R& r) { return priced(r, r.bill.usd_per_hour); }, usd},
+    {"usd_per_month", "price", "USD/month", true,
+     [](const R& r) { return priced(r, r.bill.usd_per_month); }, usd},
     {"usd_per_million_input_tokens", "input tokens", "USD/M", true,
      [](const R& r) {
-       return r.run.summary.input_tokens_per_s > 0 ? r.bill.usd_per_million_input_tokens : kNone;
+       return r.run.summary.input_tokens_per_s > 0 ? priced(r, r.bill.usd_per_million_input_tokens)
+                                                   : kNone;
      },
      usd},
     {"usd_per_million_output_tokens", "output tokens", "USD/M", true,
      [](const R& r) {
-       return r.run.summary.output_tokens_per_s > 0 ? r.bill.usd_per_million_output_tokens : kNone;
+       return r.run.summary.output_tokens_per_s > 0
+                  ? priced(r, r.bill.usd_per_million_output_tokens)
+                  : kNone;
      },
      usd},
     {"usd_per_million_output_tokens_all_in", "  if output pays all", "USD/M", true,
      [](const R& r) {
-       return r.run.summary.output_tokens_per_s > 0 ? r.bill.usd_per_million_output_tokens_all_in
-                                                    : kNone;
+       return r.run.summary.output_tokens_per_s > 0
+                  ? priced(r, r.bill.usd_per_million_output_tokens_all_in)
+                  : kNone;
      },
      usd},
 };

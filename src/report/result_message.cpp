@@ -68,7 +68,7 @@ void fill(const serving::ExpertSummary& from, proto::ExpertReport& to) {
 
 void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   fill_summary(from.run.summary, *to.mutable_summary());
-  fill_cost(from, *to.mutable_cost());
+  if (from.pricing.known) fill_cost(from, *to.mutable_cost());
   fill(from.run.time, *to.mutable_time_breakdown());
   if (from.run.experts.present) fill(from.run.experts, *to.mutable_experts());
   proto::KvCache& kv = *to.mutable_kv_cache();

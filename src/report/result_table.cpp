@@ -115,6 +115,10 @@ std::string experts(const serving::ExpertSummary& e) {
 }
 
 std::string cost(const sweep::ScenarioResult& r) {
+  if (!r.pricing.known) {
+    return labelled("cost",
+                    fmt::format("not known: no price of {} is set or in the catalog", r.facts.gpu));
+  }
   const cost::Bill& b = r.bill;
   const std::string source = price_source(r.pricing);
   std::string page =

@@ -42,7 +42,7 @@ void fill_candidate(const sweep::CandidateResult& from, proto::SweepCandidate& t
   to.set_meets_slo(from.meets_slo);
   to.set_on_pareto_front(from.on_front);
   fill_summary(from.result.run.summary, *to.mutable_summary());
-  fill_cost(from.result, *to.mutable_cost());
+  if (from.result.pricing.known) fill_cost(from.result, *to.mutable_cost());
   fill_memory(from.result.memory, *to.mutable_memory());
   to.set_fingerprint(fmt::format("{:016x}", from.result.run.fingerprint));
 }

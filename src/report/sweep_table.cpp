@@ -20,10 +20,12 @@ constexpr std::size_t kShownCandidates = 15;
 constexpr std::size_t kShownReasons = 8;
 constexpr std::size_t kLetters = 26;
 
-/// "precision=bf16 nodes=2": the last part of each field's path.
-std::string settings_text(const sweep::Candidate& candidate) {
+/// "precision=bf16 nodes=2": the last part of each field's path; of the axes that vary, or of those
+/// that are the same for all candidates.
+std::string settings_text(const sweep::Candidate& candidate, bool varying = true) {
   std::string text;
   for (const sweep::Setting& s : candidate.settings) {
+    if (s.varies != varying) continue;
     const std::size_t dot = s.field.rfind('.');
     const std::string name = dot == std::string::npos ? s.field : s.field.substr(dot + 1);
     text += (text.empty() ? "" : " ") + name + "=" + s.value;
@@ -64,7 +66,10 @@ std::string head(const SweepResult& s) {
   for (const std::string& line : wrapped(s.description, kPageWidth)) {
     if (!line.empty()) page += line + "\n";
   }
-  page += "\n" + labelled("base", fmt::format("{} on {} x {}", s.model, s.gpus, s.gpu));
+  const std::string fixed =
+      s.candidates.empty() ? "" : settings_text(s.candidates.front().candidate, false);
+  page += "\n" + labelled("base", fmt::format("{} on {} x {}{}", s.model, s.gpus, s.gpu,
+                                              fixed.empty() ? "" : ", " + fixed));
   page += labelled("workload", s.workload);
   if (has_slo(s)) {
     page +=
@@ -85,6 +90,10 @@ std::string head(const SweepResult& s) {
   return page + labelled("candidates", counts);
 }
 
+std::string output_price(const sweep::ScenarioResult& r) {
+  return r.pricing.known ? usd_text(r.bill.usd_per_million_output_tokens_all_in) : "-";
+}
+
 std::string candidate_row(const SweepResult& s, std::size_t index) {
   const CandidateResult& c = s.candidates[index];
   const serving::Summary& sum = c.result.run.summary;
@@ -92,8 +101,7 @@ std::string candidate_row(const SweepResult& s, std::size_t index) {
   std::string row = fmt::format("{:>4} {} {}", c.rank, front_letter(s, index),
                                 left(layout_text(c.candidate), 21));
   for (const std::string& text :
-       {usd_text(c.result.bill.usd_per_million_output_tokens_all_in),
-        number(sum.output_tokens_per_s), number(sum.tokens_per_s_per_gpu),
+       {output_price(c.result), number(sum.output_tokens_per_s), number(sum.tokens_per_s_per_gpu),
         number(sum.tokens_per_s_per_user), number(sum.ttft.p99_ms), number(sum.tpot.p99_ms)}) {
     row += right(text, 10);
   }
@@ -143,12 +151,11 @@ std::string front(const SweepResult& s) {
   for (const std::size_t i : s.front) {
     const CandidateResult& c = s.candidates[i];
     const serving::Summary& sum = c.result.run.summary;
-    page += fmt::format("   {} {}{} per GPU{} per user{} USD/M   rank {}{}\n", front_letter(s, i),
-                        left(layout_text(c.candidate), 22),
-                        right(number_text(sum.tokens_per_s_per_gpu, 5), 10),
-                        right(number_text(sum.tokens_per_s_per_user, 5), 10),
-                        right(usd_text(c.result.bill.usd_per_million_output_tokens_all_in), 10),
-                        c.rank, c.meets_slo ? "" : " (misses the SLO)");
+    page += fmt::format(
+        "   {} {}{} per GPU{} per user{} USD/M   rank {}{}\n", front_letter(s, i),
+        left(layout_text(c.candidate), 22), right(number_text(sum.tokens_per_s_per_gpu, 5), 10),
+        right(number_text(sum.tokens_per_s_per_user, 5), 10), right(output_price(c.result), 10),
+        c.rank, c.meets_slo ? "" : " (misses the SLO)");
     const std::string settings = settings_text(c.candidate);
     if (!settings.empty()) page += std::string(5, ' ') + settings + "\n";
   }
@@ -185,9 +192,14 @@ std::string best(const SweepResult& s) {
   std::string text = layout_text(c.candidate);
   const std::string settings = settings_text(c.candidate);
   if (!settings.empty()) text += ", " + settings;
-  text += fmt::format(": {} USD per million output tokens, {} USD/month for {} GPUs",
-                      usd_text(c.result.bill.usd_per_million_output_tokens_all_in),
-                      usd_text(c.result.bill.usd_per_month), c.result.facts.gpus);
+  if (c.result.pricing.known) {
+    text += fmt::format(": {} USD per million output tokens, {} USD/month for {} GPUs",
+                        output_price(c.result), usd_text(c.result.bill.usd_per_month),
+                        c.result.facts.gpus);
+  } else {
+    text += fmt::format(": {} output tokens/s on {} GPUs, cost not known",
+                        number_text(c.result.run.summary.output_tokens_per_s), c.result.facts.gpus);
+  }
   if (!c.meets_slo) text += "; no candidate meets the SLO, this is the best of those that miss it";
   std::string page = "\n" + labelled("best", text);
   for (const std::string& note : s.notes) page += labelled("note", note);

@@ -25,8 +25,9 @@ const catalog::Price* Resolver::chosen_price(const proto::Pricing& pricing) {
   if (!pricing.has_provider()) {
     const catalog::Price* price = catalog_.rent_of(gpu.name);
     if (price == nullptr) {
-      error("pricing.gpu_price", fmt::format("the catalog has no rent of {}", gpu.name),
-            "set a price, as in gpu_price: \"2.69 USD/h\"");
+      scenario_.pricing.known = false;
+      note(fmt::format("no on-demand rent of {} in the catalog: set pricing.gpu_price for costs",
+                       gpu.name));
     }
     return price;
   }

@@ -1,5 +1,7 @@
 #include "sweep/sweep_runner.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <string>
@@ -26,6 +28,27 @@ double objective_value(scenario::Objective objective, const ScenarioResult& resu
       return -result.run.summary.goodput_requests_per_s;
   }
   return 0.0;
+}
+
+bool in_dollars(scenario::Objective objective) {
+  return objective == scenario::Objective::UsdPerMillionOutputTokens ||
+         objective == scenario::Objective::UsdPerMonth;
+}
+
+/// What has no price cannot be ranked by it.
+void refuse_unknown_prices(const scenario::Sweep& sweep, const CandidateSpace& space) {
+  if (!in_dollars(sweep.objective)) return;
+  for (const Variant& variant : space.variants) {
+    if (!variant.scenario || variant.scenario->pricing.known) continue;
+    throw InputError(Diagnostic{
+        .file = sweep.base_origin.file_name,
+        .field = "pricing.gpu_price",
+        .message = fmt::format(
+            "is not set, and the catalog has no on-demand rent of {} to rank by {}",
+            variant.scenario->deployment.cluster.gpu.name, scenario::to_string(sweep.objective)),
+        .hint = "set it in the scenario, as in gpu_price: \"2.69 USD/h\", or choose an objective "
+                "without dollars"});
+  }
 }
 
 void run_candidate(const CandidateSpace& space, double min_slo_attainment, CandidateResult& out) {
@@ -120,7 +143,8 @@ std::vector<std::size_t> pareto_front(const std::vector<TradeOff>& points) {
 
 SweepResult run_sweep(const scenario::Sweep& sweep, const catalog::Catalog& catalog, int jobs,
                       const CountProgress& progress) {
-  CandidateSpace space = enumerate_candidates(sweep, catalog);
+  const CandidateSpace space = enumerate_candidates(sweep, catalog);
+  refuse_unknown_prices(sweep, space);
   SweepResult result;
   describe(sweep, result);
   result.repeated = space.repeated;

@@ -56,6 +56,19 @@ TEST_CASE("comparison_table: figures beside each other with their ratio", "[repo
   for (std::string line; std::getline(in, line);) CHECK(line.size() <= 100);
 }
 
+TEST_CASE("comparison_table: no price, no dollars and nobody is the cheapest", "[report]") {
+  sweep::Comparison c = two();
+  CHECK_THAT(comparison_table(c), contains_text("cheapest"));
+  c.results[1].pricing = {};
+  c.results[1].pricing.known = false;
+  c.results[1].bill = {};
+  const std::string page = comparison_table(c);
+  CHECK(page.find("cheapest") == std::string::npos);
+  // 28 columns of label, 24 of the first with its price, 24 of the second without.
+  CHECK_THAT(page, contains_text("price [USD/month]" + std::string(28 - 17 + 24 - 8, ' ') +
+                                 "7,854.80" + std::string(23, ' ') + "-\n"));
+}
+
 TEST_CASE("comparison_table: more than three go on below, ratios to the first", "[report]") {
   sweep::Comparison c = two();
   c.results.push_back(test::toy_result("third", 1.0));

@@ -106,6 +106,24 @@ TEST_CASE("result_table: one that does not fit says why", "[report]") {
   CHECK(page.find("throughput") == std::string::npos);
 }
 
+TEST_CASE("results: a run whose price is not known has no costs, and no zeros for them",
+          "[report]") {
+  sweep::ScenarioResult r = test::toy_result("toy", 1.0);
+  r.pricing = {};
+  r.pricing.known = false;
+  r.bill = {};
+  const std::string page = result_table(r);
+  CHECK_THAT(page,
+             contains_text("cost        not known: no price of toy is set or in the catalog"));
+  CHECK(page.find("USD") == std::string::npos);
+  CHECK(result_json(r).find("\"cost\"") == std::string::npos);
+  proto::Result message;
+  REQUIRE(message.ParseFromString(result_binary(r)));
+  CHECK_FALSE(message.has_cost());
+  // The five figures in dollars are the last before the fingerprint.
+  CHECK_THAT(summary_csv(r), contains_text(",,,,,,0000000000000000\n"));
+}
+
 TEST_CASE("requests_csv: one row per request, arrivals to the microsecond", "[report]") {
   sweep::ScenarioResult r = test::toy_result("toy", 1.0);
   serving::RequestRecord record;

@@ -74,6 +74,20 @@ TEST_CASE("sweep_table: ranking, front and refusals on a page", "[report]") {
   for (std::string line; std::getline(in, line);) CHECK(line.size() <= 100);
 }
 
+TEST_CASE("sweep_table: without a price there are no dollars", "[report]") {
+  sweep::SweepResult s = toy_sweep();
+  s.objective = "output_tokens_per_s";
+  for (sweep::CandidateResult& c : s.candidates) {
+    c.result.pricing = {};
+    c.result.pricing.known = false;
+    c.result.bill = {};
+  }
+  const std::string page = sweep_table(s);
+  CHECK_THAT(page, contains_text("2,000 output tokens/s on 4 GPUs, cost not known"));
+  CHECK_THAT(page, contains_text("         - USD/M   rank 1"));
+  CHECK(sweep_json(s).find("\"cost\"") == std::string::npos);
+}
+
 TEST_CASE("sweep_table: nothing feasible still tells the reasons", "[report]") {
   sweep::SweepResult s = toy_sweep();
   s.candidates.erase(s.candidates.begin(), s.candidates.begin() + 2);

@@ -105,6 +105,31 @@ TEST_CASE("run_sweep: settings that make no scenario together are refused", "[sw
   CHECK(result.ranking.size() == 3);
 }
 
+TEST_CASE("run_sweep: dollars rank only what has a price", "[sweep]") {
+  std::string text = test::small_sweep_text();
+  const std::string price = "pricing { gpu_price: \"2 USD/h\" }";
+  text.replace(text.find(price), price.size(), "");
+  text.replace(text.find("H100-SXM"), 8, "H20");
+  const auto result = [&](const std::string& more) {
+    const scenario::Sweep sweep =
+        scenario::read_sweep_text(text + more, scenario::origin_of("small.txtpb"), {}, shipped());
+    return run_sweep(sweep, shipped(), 2);
+  };
+  for (const char* objective : {"", "objective: USD_PER_MONTH"}) {
+    std::string message;
+    try {
+      static_cast<void>(result(objective));
+    } catch (const InputError& error) {
+      message = error.what();
+    }
+    CHECK_THAT(message, contains_text("pricing.gpu_price: is not set, and the catalog has no "
+                                      "on-demand rent of H20"));
+  }
+  const SweepResult ranked = result("objective: OUTPUT_TOKENS_PER_S");
+  REQUIRE(ranked.feasible());
+  CHECK_FALSE(ranked.candidates[ranked.ranking[0]].result.pricing.known);
+}
+
 TEST_CASE("run_sweep: those that miss the SLO rank last", "[sweep]") {
   scenario::Sweep sweep = small_sweep("tp: [2, 4] pp: [1] dp: [1] ep: [1]");
   sweep.slo.ttft = SimTime::from_picoseconds(1);
