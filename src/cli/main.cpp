@@ -80,7 +80,8 @@ int main(int argc, char** argv) {
   try {
     const int code = moesim::cli::run(moesim::cli::Arguments(argv + 1, argv + argc));
     std::cout.flush();
-    return std::cout ? code : moesim::cli::kWrongInput;
+    if (std::cout) return code;
+    std::cerr << "error: cannot write to standard output\n";
   } catch (const moesim::InputError& error) {
     for (const moesim::Diagnostic& d : error.diagnostics()) {
       std::cerr << moesim::to_string(d) << "\n";
