@@ -51,6 +51,13 @@ std::vector<Step> split_path(std::string_view path) {
   }
 }
 
+/// The value inside one pair of double quotes around it all, if there is one: "a" means a.
+std::string unquoted(const FieldDescriptor& field, const std::string& value) {
+  const bool pair = field.cpp_type() == FieldDescriptor::CPPTYPE_STRING && value.size() >= 2 &&
+                    value.front() == '"' && value.find('"', 1) == value.size() - 1;
+  return pair ? value.substr(1, value.size() - 2) : value;
+}
+
 /// The text-format literal of a value given without quotes.
 std::string literal(const FieldDescriptor& field, const std::string& value) {
   if (field.cpp_type() != FieldDescriptor::CPPTYPE_STRING) return value;
@@ -80,6 +87,7 @@ class Override {
       return;
     }
     Message* message = &root;
+    clears_ = value.empty();
     std::string at;
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const FieldDescriptor* field = find(*message, steps[i], at);
@@ -130,7 +138,14 @@ class Override {
   Message* descend(Message& message, const FieldDescriptor& field, std::optional<int> index,
                    const std::string& at) {
     const Reflection& reflection = *message.GetReflection();
-    if (!field.is_repeated()) return reflection.MutableMessage(&message, &field);
+    if (!field.is_repeated()) {
+      if (clears_ && !reflection.HasField(message, &field)) {
+        // Nothing is there to be taken away; the names below are still checked.
+        absent_.reset(reflection.GetMessage(message, &field).New());
+        return absent_.get();
+      }
+      return reflection.MutableMessage(&message, &field);
+    }
     if (!index) {
       error(at, "is a list", "say which element, as in [0]");
       return nullptr;
@@ -142,8 +157,24 @@ class Override {
     return reflection.MutableRepeatedMessage(&message, &field, *index);
   }
 
+  /// "a.b=" takes the field away, as if it had not been written.
+  void clear(Message& message, const FieldDescriptor& field, std::optional<int> index,
+             const std::string& at) {
+    if (index) {
+      error(at, "an element of a list cannot be left out", "leave out the index to set the list");
+      return;
+    }
+    findings_.set_override(at, option_);
+    message.GetReflection()->ClearField(&message, &field);
+  }
+
   void set(Message& message, const FieldDescriptor& field, std::optional<int> index,
-           const std::string& at, const std::string& value) {
+           const std::string& at, const std::string& given) {
+    if (clears_) {
+      clear(message, field, index, at);
+      return;
+    }
+    const std::string value = unquoted(field, given);
     const Reflection& reflection = *message.GetReflection();
     const bool whole_list = field.is_repeated() && !index;
     std::string text;
@@ -209,6 +240,8 @@ class Override {
 
   std::string option_;
   Findings& findings_;
+  bool clears_ = false;
+  std::unique_ptr<Message> absent_;
 };
 
 }  // namespace

@@ -26,6 +26,32 @@ TEST_CASE("overrides: the last one wins, a choice of a oneof replaces the other"
   CHECK(other.workload.model->name == "chat_steady");
 }
 
+TEST_CASE("overrides: one pair of quotes around a text is left out") {
+  CHECK(read(kSmall, {"cluster.gpu=\"H200-SXM\""}).deployment.cluster.gpu.name == "H200-SXM");
+  CHECK(read(kSmall, {"slo.ttft=\"2 s\""}).slo.ttft == SimTime::from(2_s));
+  CHECK(read(kSmall, {"name=\"a\" and \"b\""}).name == "\"a\" and \"b\"");
+  CHECK(read(kSmall, {"name=\""}).name == "\"");
+  CHECK(read(kSmall, {"description=\"\""}).description == "");
+  CHECK_THAT(mistakes(kSmall, {"name=\"\""}), contains_text("name: is empty"));
+  CHECK_THAT(mistakes(kSmall, {"deployment.tp=\"2\""}), contains_text("expected a whole number"));
+}
+
+TEST_CASE("overrides: nothing behind the '=' takes the field away") {
+  // tp 2 of the file, one GPU by default.
+  CHECK(read(kSmall, {"deployment.tp="}).deployment.layout.tp == 1);
+  CHECK(read(kSmall, {"deployment="}).deployment.layout.tp == 1);
+  CHECK(read(kSmall, {"name=a", "name="}).name == "x");
+  // What is not there can be taken away without leaving a block behind: the model is dense.
+  const Scenario s = read(kSmall, {"experts.placement=", "workload.trace.file=", "slo.ttft="});
+  CHECK(s.resolved_text == read(kSmall).resolved_text);
+  CHECK(mistakes(kSmall, {"model="}).starts_with("--set model=: error: model: "));
+  CHECK_THAT(mistakes(kSmall, {"slo.tfft="}), contains_text("is no field of the schema"));
+  CHECK_THAT(mistakes(kSmall, {"workload={arrivals {poisson {}} rate: \"1 req/s\" input {quantiles "
+                               "{level: [0, 1] tokens: [1, 2]}} output {fixed_tokens: 1}}",
+                               "workload.input.quantiles.tokens[0]="}),
+             contains_text("an element of a list cannot be left out"));
+}
+
 TEST_CASE("overrides: lists take an index, appending included, or a whole list") {
   const std::string grid = "workload.input={quantiles {level: [0, 1] tokens: [10, 20]}}";
   const auto tokens = [&](std::vector<std::string> more) {
