@@ -30,6 +30,21 @@ const catalog::Fabric* fabric_at(const catalog::Catalog& catalog,
   return nullptr;
 }
 
+using Kinds = std::initializer_list<catalog::FabricKind>;
+
+bool is_one_of(catalog::FabricKind kind, Kinds kinds) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
+/// "use A, B": the fabrics of these kinds.
+std::string fitting_fabrics(const catalog::Catalog& catalog, Kinds kinds) {
+  std::string names;
+  for (const catalog::Fabric& fabric : catalog.fabrics) {
+    if (is_one_of(fabric.kind, kinds)) names += (names.empty() ? "use " : ", ") + fabric.name;
+  }
+  return names;
+}
+
 catalog::Fabric estimated(std::string name, catalog::FabricKind kind, BytesPerSecond bandwidth) {
   catalog::Fabric fabric;
   fabric.name = std::move(name);
@@ -148,7 +163,7 @@ void Resolver::resolve_links(proto::Cluster& cluster) {
   topology::Cluster& c = scenario_.deployment.cluster;
   std::vector<std::string> names;
   for (const catalog::Fabric& fabric : catalog_.fabrics) names.push_back(fabric.name);
-  const auto choose = [&](bool given, const std::string& name, const std::string& path,
+  const auto choose = [&](bool given, const std::string& name, const std::string& path, Kinds kinds,
                           catalog::Fabric by_default) {
     if (!given) {
       if (by_default.source == "estimate") {
@@ -160,7 +175,12 @@ void Resolver::resolve_links(proto::Cluster& cluster) {
       return by_default;
     }
     const catalog::Fabric* known = catalog_.find_fabric(name);
-    if (known != nullptr) return *known;
+    if (known != nullptr) {
+      if (!is_one_of(known->kind, kinds)) {
+        error(path, known->name + " is no link of this place", fitting_fabrics(catalog_, kinds));
+      }
+      return *known;
+    }
     const std::string nearest = did_you_mean(name, names);
     error(path, "is no fabric of the catalog, got " + shown(name),
           nearest.empty() ? "see moesim catalog list fabrics" : nearest);
@@ -171,10 +191,13 @@ void Resolver::resolve_links(proto::Cluster& cluster) {
     error(path, fmt::format("the data sheet of {} gives no bandwidth", c.gpu.name),
           "name a fabric of the catalog");
   };
-  c.scale_up =
-      choose(cluster.has_scale_up(), cluster.scale_up(), "cluster.scale_up", default_scale_up());
-  c.pcie = choose(cluster.has_pcie(), cluster.pcie(), "cluster.pcie", default_pcie());
-  c.nic = choose(cluster.has_nic(), cluster.nic(), "cluster.nic", default_nic());
+  using enum catalog::FabricKind;
+  c.scale_up = choose(cluster.has_scale_up(), cluster.scale_up(), "cluster.scale_up",
+                      {NvLink, Xgmi, Pcie, ChipToChip}, default_scale_up());
+  c.pcie = choose(cluster.has_pcie(), cluster.pcie(), "cluster.pcie", {Pcie, ChipToChip},
+                  default_pcie());
+  c.nic = choose(cluster.has_nic(), cluster.nic(), "cluster.nic", {InfiniBand, Roce, Efa},
+                 default_nic());
   apply_figures(*cluster.mutable_scale_up_figures(), "cluster.scale_up_figures", c.scale_up,
                 findings_);
   apply_figures(*cluster.mutable_pcie_figures(), "cluster.pcie_figures", c.pcie, findings_);
