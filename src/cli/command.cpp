@@ -76,6 +76,11 @@ bool parse_options(const Arguments& arguments, const po::options_description& op
   } catch (const po::error& e) {
     throw InputError(Diagnostic{.message = e.what(), .hint = "see --help"});
   }
+  if (found.count("output-dir") != 0 && found["output-dir"].as<std::string>().empty()) {
+    throw InputError(Diagnostic{.field = "--output-dir",
+                                .message = "is empty",
+                                .hint = "name a folder, or leave the option out"});
+  }
   return true;
 }
 

@@ -79,6 +79,11 @@ int run_compare(const Arguments& arguments, std::ostream& out) {
                                 .message = "no scenario file given",
                                 .hint = "name two or more; see moesim compare --help"});
   }
+  if (paths.size() == 1) {
+    throw InputError(Diagnostic{.field = "SCENARIO",
+                                .message = "one scenario has nothing to be compared with",
+                                .hint = "name two or more, or use moesim simulate"});
+  }
   check_format(common.format, {"table", "json", "csv"});
   check_jobs(jobs);
   if (const auto seed = seed_of(found)) {

@@ -47,6 +47,8 @@ void Resolver::resolve_names() {
   if (message_.name().empty()) error("name", "is empty", "write a short name or leave it out");
   limited("name", message_.name(), 200);
   limited("description", message_.description(), 4000);
+  check_printable(message_.name(), "name", findings_);
+  check_printable(message_.description(), "description", findings_, BlankLines::Allowed);
   scenario_.name = message_.name();
   scenario_.description = message_.description();
 }
@@ -80,6 +82,21 @@ void Resolver::resolve_simulation() {
   if (!simulation.has_max_requests()) simulation.set_max_requests(0);
   run.max_requests = checked_count(findings_, "simulation.max_requests", simulation.max_requests(),
                                    0, 100'000'000);
+}
+
+void check_printable(const std::string& text, const char* path, Findings& findings,
+                     BlankLines lines) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool blank = byte == '\t' || byte == '\n' || byte == '\r';
+    if (blank && lines == BlankLines::Allowed) continue;
+    // U+0080 .. U+009F are c2 80 .. c2 9f.
+    const bool second_set =
+        byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (byte >= 0x20 && byte != 0x7f && !second_set) continue;
+    findings.error(path, "holds a control character, got " + shown(text), "write plain text");
+    return;
+  }
 }
 
 serving::SloLimits convert_slo(const proto::Slo& slo, Findings& findings) {

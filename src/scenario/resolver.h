@@ -24,6 +24,12 @@ inline constexpr std::int64_t kMaxGpus = 16'384;
 /// Limits of latency of the message at "slo".
 [[nodiscard]] serving::SloLimits convert_slo(const proto::Slo& slo, Findings& findings);
 
+enum class BlankLines { Refused, Allowed };
+
+/// Reports control characters of a text that reports print; line breaks and tabs unless Allowed.
+void check_printable(const std::string& text, const char* path, Findings& findings,
+                     BlankLines lines = BlankLines::Refused);
+
 class Resolver {
  public:
   Resolver(proto::Scenario& message, const TextOrigin& origin, const catalog::Catalog& catalog,

@@ -62,6 +62,8 @@ class SweepResolver {
     sweep_.name = message_.has_name() ? message_.name()
                                       : std::filesystem::path(origin_.file_name).stem().string();
     sweep_.description = message_.description();
+    check_printable(sweep_.name, "name", findings_);
+    check_printable(sweep_.description, "description", findings_, BlankLines::Allowed);
     sweep_.tp = axis(message_.tp(), "tp", findings_);
     sweep_.pp = axis(message_.pp(), "pp", findings_);
     sweep_.dp = axis(message_.dp(), "dp", findings_);

@@ -107,7 +107,7 @@ TEST_CASE("compare: what does not fit is a column, none at all is exit 3", "[cli
   const Answer both = ask(run_compare, {fits, not_this});
   CHECK(both.code == kDone);
   CHECK_THAT(both.text, contains_text("big does not fit: the weights alone"));
-  CHECK(ask(run_compare, {not_this}).code == kDoesNotFit);
+  CHECK(ask(run_compare, {not_this, not_this}).code == kDoesNotFit);
 }
 
 TEST_CASE("compare: other demand is pointed out", "[cli]") {
@@ -131,6 +131,7 @@ TEST_CASE("compare: mistakes of all files come at once", "[cli]") {
     CHECK_THAT(error.what(), contains_text("b.txtpb"));
   }
   CHECK_THROWS_WITH(ask(run_compare, {}), contains_text("no scenario file given"));
+  CHECK_THROWS_WITH(ask(run_compare, {a}), contains_text("nothing to be compared with"));
 }
 
 TEST_CASE("sweep: writes its findings and a best scenario that simulate repeats", "[cli]") {
@@ -192,7 +193,9 @@ TEST_CASE("options: a misspelt one suggests the nearest", "[cli]") {
                     contains_text("did you mean --jobs?"));
   CHECK_THROWS_WITH(ask(run_compare, {"x.txtpb", "--formt", "csv"}),
                     contains_text("did you mean --format?"));
-  CHECK_THROWS_WITH(ask(run_compare, {"x.txtpb", "--format", "xml"}),
+  CHECK_THROWS_WITH(ask(run_compare, {"x.txtpb", "y.txtpb", "-o", ""}),
+                    contains_text("--output-dir: is empty"));
+  CHECK_THROWS_WITH(ask(run_compare, {"x.txtpb", "y.txtpb", "--format", "xml"}),
                     contains_text("use table, json, csv"));
   CHECK_THROWS_WITH(ask(run_sweep_command, {"x.txtpb", "--jobs", "-1"}), contains_text("--jobs"));
   CHECK_THROWS_WITH(ask(run_sweep_command, {"x.txtpb", "--jobs", "5000"}),

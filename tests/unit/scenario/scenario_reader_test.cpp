@@ -47,6 +47,42 @@ TEST_CASE("scenario reader: the links of a cluster come from the GPU's data shee
   CHECK(c.nics_per_node == 8);
 }
 
+TEST_CASE("scenario reader: a GPU that nobody rents out runs without cost") {
+  // The catalog has no on-demand rent of H20.
+  const Scenario s = read(kSmall, {"cluster.gpu=H20"});
+  CHECK_FALSE(s.pricing.known);
+  CHECK_THAT(s.notes, Catch::VectorContains(std::string("no on-demand rent of H20 in the catalog: "
+                                                        "set pricing.gpu_price for costs")));
+  const Scenario again = read(s.resolved_text);
+  CHECK(again.resolved_text == s.resolved_text);
+  CHECK_FALSE(again.pricing.known);
+  const Scenario priced = read(kSmall, {"cluster.gpu=H20", "pricing.gpu_price=1 USD/h"});
+  CHECK(priced.pricing.known);
+  CHECK(read(kSmall).pricing.known);
+}
+
+TEST_CASE("scenario reader: links stand where their kind belongs") {
+  CHECK_THAT(mistakes(kSmall, {"cluster.nic=NVLink4"}),
+             contains_text("cluster.nic: NVLink4 is no link of this place; use IB-HDR, IB-NDR,"));
+  CHECK_THAT(mistakes(kSmall, {"cluster.nic=PCIe5-x16"}), contains_text("RoCE-400"));
+  CHECK_THAT(mistakes(kSmall, {"cluster.pcie=IB-NDR"}),
+             contains_text("use NVLink-C2C, PCIe4-x16, PCIe5-x16"));
+  CHECK_THAT(mistakes(kSmall, {"cluster.scale_up=EFA-v3-P5en"}), contains_text("use NVLink3,"));
+  CHECK(mistakes(kSmall, {"cluster.nic=EFA-v3-P5en", "cluster.pcie=NVLink-C2C",
+                          "cluster.scale_up=PCIe5-x16"}) == "");
+  CHECK(mistakes(kSmall, {"cluster.nic=RoCE-400", "cluster.scale_up=NVLink-C2C"}) == "");
+}
+
+TEST_CASE("scenario reader: names are plain text") {
+  for (const char* name : {"a\x1b[31m", "a\nb", "a\tb", "a\x7f", "a\xc2\x9b"}) {
+    CHECK_THAT(mistakes(kSmall, {std::string("name=") + name}),
+               contains_text("name: holds a control character"));
+  }
+  CHECK_THAT(mistakes(kSmall, {"description=a\x1b[2J"}),
+             contains_text("description: holds a control character"));
+  CHECK(mistakes(kSmall, {"description=two\nlines", "name=M\xc3\xbcnchen \xc2\xb7"}) == "");
+}
+
 TEST_CASE("scenario reader: a rack-scale GPU stands in trays of four, eighteen to a domain") {
   const Scenario s =
       read(kSmall, {"cluster.gpu=GB200-NVL72", "cluster.nodes=36", "pricing.gpu_price=3 USD/h"});
