@@ -18,6 +18,7 @@ namespace moesim::sweep {
 struct Setting {
   std::string field;
   std::string value;
+  bool varies = true;  ///< False: the axis has this one value, for all candidates.
   friend bool operator==(const Setting&, const Setting&) = default;
 };
 

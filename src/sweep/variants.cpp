@@ -122,7 +122,8 @@ std::vector<Variant> read_variants(const scenario::Sweep& sweep, const catalog::
   while (true) {
     std::vector<Setting> settings;
     for (std::size_t i = 0; i < choice.size(); ++i) {
-      settings.push_back({sweep.vary[i].field, sweep.vary[i].values[choice[i]]});
+      const std::vector<std::string>& values = sweep.vary[i].values;
+      settings.push_back({sweep.vary[i].field, values[choice[i]], values.size() > 1});
     }
     Variant variant = read_variant(sweep, std::move(settings), catalog);
     if (variant.scenario) {
