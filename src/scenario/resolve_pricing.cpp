@@ -78,6 +78,15 @@ void Resolver::resolve_pricing() {
     result.provider = "set in the scenario";
     return;
   }
+  if (!pricing.has_provider()) {
+    for (const auto& [given, field] : {std::pair{pricing.has_term(), "pricing.term"},
+                                       std::pair{pricing.has_date(), "pricing.date"}}) {
+      if (given) {
+        error(field, "says nothing without pricing.provider",
+              "name the provider: moesim catalog list prices");
+      }
+    }
+  }
   if (!has_gpu_) return;
   const catalog::Price* price = chosen_price(pricing);
   if (price == nullptr) return;

@@ -47,6 +47,17 @@ TEST_CASE("scenario reader: the links of a cluster come from the GPU's data shee
   CHECK(c.nics_per_node == 8);
 }
 
+TEST_CASE("scenario reader: a term or a date of a price needs its provider") {
+  for (const std::string field : {"pricing.term", "pricing.date"}) {
+    CHECK_THAT(mistakes(kSmall, {field + "=on-demand"}),
+               contains_text(field + ": says nothing without pricing.provider; name the provider"));
+    CHECK_THAT(mistakes(kSmall, {field + "=on-demand", "cluster.gpu=H20"}),
+               contains_text("says nothing without"));
+    CHECK_THAT(mistakes(kSmall, {field + "=on-demand", "pricing.gpu_price=1 USD/h"}),
+               contains_text("does not go with gpu_price"));
+  }
+}
+
 TEST_CASE("scenario reader: a GPU that nobody rents out runs without cost") {
   // The catalog has no on-demand rent of H20.
   const Scenario s = read(kSmall, {"cluster.gpu=H20"});
