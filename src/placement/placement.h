@@ -42,7 +42,8 @@ class PlacementStrategy {
                                         std::uint64_t seed) const = 0;
 };
 
-/// "contiguous", "random", "eplb", "eplb_global"; nullptr for an unknown name. Registry: strategies.cpp.
+/// "contiguous", "random", "eplb", "eplb_global"; nullptr for an unknown name. Registry:
+/// strategies.cpp.
 [[nodiscard]] std::unique_ptr<PlacementStrategy> make_strategy(const std::string& name);
 [[nodiscard]] std::vector<std::string> strategy_names();
 
