@@ -7,6 +7,7 @@
 
 #include "core/diagnostics.h"
 #include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moesim::cli {
 namespace {
@@ -80,20 +81,18 @@ TEST_CASE("catalog: a wrong word is answered with the nearest right one", "[cli]
 }
 
 TEST_CASE("catalog import: prints an entry of the catalog", "[cli][catalog]") {
-  std::string path = "/tmp/moesim_import_XXXXXX";
-  const int file = mkstemp(path.data());
-  REQUIRE(file >= 0);
-  std::ofstream(path) << R"({"model_type": "mixtral", "hidden_size": 4096,
+  const test::TemporaryDirectory directory;
+  const std::string path =
+      directory.write("config.json", R"({"model_type": "mixtral", "hidden_size": 4096,
     "intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8,
     "num_hidden_layers": 32, "num_local_experts": 8, "num_experts_per_tok": 2,
-    "vocab_size": 32000, "max_position_embeddings": 32768})";
+    "vocab_size": 32000, "max_position_embeddings": 32768})");
   const std::string text = output({"import", path, "--name", "mine"});
   CHECK_THAT(text, contains_text("name: \"mine\""));
   CHECK_THAT(text, contains_text("layers: \"moe*32\""));
   CHECK_THAT(output({"import", path, "--format", "json"}), contains_text("\"hidden\": \"4096\""));
-  std::ofstream(path) << "not json";
+  directory.write("config.json", "not json");
   CHECK_THAT(output({"import", path}), contains_text("is no JSON object"));
-  CHECK(remove(path.c_str()) == 0);
 }
 
 }  // namespace

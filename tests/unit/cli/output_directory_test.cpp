@@ -6,6 +6,7 @@
 
 #include "core/diagnostics.h"
 #include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moesim::cli {
 namespace {
@@ -14,9 +15,8 @@ using moesim::test::contains_text;
 namespace fs = std::filesystem;
 
 TEST_CASE("OutputDirectory: makes the folder and replaces nothing unasked", "[cli]") {
-  std::string pattern = (fs::temp_directory_path() / "moesim_out_XXXXXX").string();
-  REQUIRE(mkdtemp(pattern.data()) != nullptr);
-  const std::string folder = pattern + "/a/b";
+  const test::TemporaryDirectory directory;
+  const std::string folder = directory.file("a/b");
   const OutputDirectory first(folder, false, {"one.json"});
   first.write("one.json", "1");
   CHECK(fs::file_size(folder + "/one.json") == 1);
@@ -31,7 +31,6 @@ TEST_CASE("OutputDirectory: makes the folder and replaces nothing unasked", "[cl
   CHECK_FALSE(fs::exists(folder + "/one.json.partial"));
   // A file where the folder should be.
   CHECK_THROWS_AS(OutputDirectory(folder + "/one.json", false, {}), IoError);
-  fs::remove_all(pattern);
 }
 
 }  // namespace

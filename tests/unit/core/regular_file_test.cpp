@@ -9,6 +9,7 @@
 
 #include "core/diagnostics.h"
 #include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moesim {
 namespace {
@@ -26,9 +27,8 @@ std::string refusal(const std::string& path) {
 }
 
 TEST_CASE("regular file: devices, pipes and folders are refused, also through a link") {
-  std::string pattern = (fs::temp_directory_path() / "moesim_file_XXXXXX").string();
-  REQUIRE(mkdtemp(pattern.data()) != nullptr);
-  const fs::path folder = pattern;
+  const test::TemporaryDirectory directory;
+  const fs::path folder = directory.path();
   const std::string pipe = (folder / "pipe").string();
   const std::string file = (folder / "file").string();
   const std::string link = (folder / "link").string();
@@ -44,7 +44,6 @@ TEST_CASE("regular file: devices, pipes and folders are refused, also through a 
   CHECK(refusal(file).empty());
   CHECK(refusal(good_link).empty());
   CHECK(refusal((folder / "nothing").string()).empty());
-  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -9,34 +9,16 @@
 #include "catalog/parameters.h"
 #include "core/diagnostics.h"
 #include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
 
 namespace moesim::scenario {
 namespace {
 namespace fs = std::filesystem;
 using moesim::test::contains_text;
+using moesim::test::TemporaryDirectory;
 using moesim::test::WithinRel;
 
 constexpr const char* kShipped = MOESIM_SOURCE_DIR "/scenarios/catalog";
-
-/// A directory of its own, removed at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() : path_(fs::temp_directory_path() / "moesim_catalog_test_XXXXXX") {
-    std::string name = path_.string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() { fs::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  void write(const char* file, const std::string& text) const {
-    std::ofstream(path_ / file) << text;
-  }
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
 
 /// All mistakes of models.txtpb with this text, one per line.
 std::string mistakes(const std::string& text, CatalogParts parts = CatalogParts::Models) {
