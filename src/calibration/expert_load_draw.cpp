@@ -161,11 +161,13 @@ std::vector<std::int32_t> power_law_load(const LoadDrawSpec& spec, RandomStream&
 std::vector<std::int32_t> balanced_load(const LoadDrawSpec& spec) {
   const std::int64_t stride = (spec.experts + spec.topk - 1) / spec.topk;
   const std::int64_t rounds = spec.tokens / spec.experts;  // Whole rounds give each expert k.
+  const std::int64_t rest = spec.tokens % spec.experts;
   std::vector<std::int32_t> load(size_of(spec.experts),
                                  static_cast<std::int32_t>(rounds * spec.topk));
-  for (std::int64_t t = 0; t < spec.tokens % spec.experts; ++t) {
+  for (std::int64_t t = 0; t < rest; ++t) {
+    const std::int64_t first = spec.tokens < stride ? t * stride / spec.tokens : t;
     for (std::int64_t j = 0; j < spec.topk; ++j) {
-      ++load[size_of((t + j * stride) % spec.experts)];
+      ++load[size_of((first + j * stride) % spec.experts)];
     }
   }
   return load;

@@ -3,10 +3,11 @@
 // Model:   power law: one weight per expert, density proportional to x^-a on [1, 0.8 T] (on
 //          [0.01, 2] when T k <= E), by inversion; scaled to T k, rounded, none above T; the rest
 //          is dealt to the least, or taken from the most loaded, one each. Balanced: token t takes
-//          experts t + j ceil(E/k) mod E. Experts lie on ranks in index order; rebalanced, they are
-//          replicated and placed by placement::eplb_layer. The rank with the largest sum counts.
-//          Distinct tokens: experts in falling order of load are laid end to end, token = place mod
-//          T, so an expert never meets a token twice.
+//          experts t + j s mod E, s = ceil(E/k); fewer than s tokens start at t s / T instead.
+//          Experts lie on ranks in index order; rebalanced, they are replicated and placed by
+//          placement::eplb_layer. The rank with the largest sum counts. Distinct tokens: experts in
+//          falling order of load are laid end to end, token = place mod T, so an expert never meets
+//          a token twice.
 // Source:  the description of the measured data and its own columns; docs/models/expert_ranks.md.
 // Omits:   a replica is given an unbroken share of its expert's tokens.
 // Layer:   calibration.

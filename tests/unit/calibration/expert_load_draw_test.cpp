@@ -20,8 +20,10 @@ std::int64_t sum_of(const Tokens& load) {
 
 TEST_CASE("balanced_load: neighbouring tokens take neighbouring experts, a stride apart",
           "[calibration][oracle]") {
-  // E = 8, k = 2: stride 4. Token 0 takes 0 and 4, token 1 takes 1 and 5.
-  CHECK(balanced_load({.tokens = 2, .experts = 8, .topk = 2}) == Tokens{1, 1, 0, 0, 1, 1, 0, 0});
+  // E = 8, k = 2: stride 4. Tokens 0 to 3 start there, 4 starts at 4 and takes 4 and 8 mod 8 = 0.
+  CHECK(balanced_load({.tokens = 5, .experts = 8, .topk = 2}) == Tokens{2, 1, 1, 1, 2, 1, 1, 1});
+  // Two tokens of four starts: 0 and 2.
+  CHECK(balanced_load({.tokens = 2, .experts = 8, .topk = 2}) == Tokens{1, 0, 1, 0, 1, 0, 1, 0});
   // Eight tokens go once around both halves.
   CHECK(balanced_load({.tokens = 8, .experts = 8, .topk = 2}) == Tokens(8, 2));
   // k = 3: stride 3. Token 0 takes 0, 3, 6; token 1: 1, 4, 7; token 2: 2, 5, 8 mod 8 = 0.
