@@ -101,7 +101,6 @@ void AllToAll::set_nics(const Topology& topology, std::span<const GpuId> group) 
 }
 
 void AllToAll::set_leaves(const Topology& topology) {
-  const auto all = topology.links();
   std::int32_t leaves = 0;
   for (std::int64_t g = 0; g < topology.cluster().gpus(); ++g) {
     const auto attachment = topology.attachment(GpuId{g});
@@ -109,7 +108,7 @@ void AllToAll::set_leaves(const Topology& topology) {
     if (!attachment->uplink) continue;
     leaf_seconds_per_byte_.resize(static_cast<std::size_t>(leaves));
     leaf_seconds_per_byte_[static_cast<std::size_t>(attachment->leaf)] =
-        seconds_per_byte(all[attachment->uplink->index()].bandwidth);
+        seconds_per_byte(attachment->leaf_rate);
   }
   leaf_up_.resize(static_cast<std::size_t>(leaves));
   leaf_down_.resize(static_cast<std::size_t>(leaves));

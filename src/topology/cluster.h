@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "catalog/fabric.h"
 #include "catalog/gpu.h"
@@ -18,6 +19,16 @@ enum class ScaleOut {
   None,       ///< A single node, or a single NVLink domain.
   Rail,       ///< NIC i of every node ends in leaf switches of rail i; spines join the rails.
   LeafSpine,  ///< All NICs of a node end in one leaf; spines join the leaves.
+  RailOnly,   ///< As Rail without spines: other rails are reached over scale-up links alone.
+};
+
+/// A physical link that gives less than its data sheet says, in both directions.
+struct DegradedLink {
+  /// Two vertices ("node0/nic2 - rail2/leaf0"), or one that stands for the links it hangs on: a GPU
+  /// for its scale-up links (or slot), a NIC for its port, a leaf, spine, switch or host for all of
+  /// its own.
+  std::string link;
+  double share = 1.0;  ///< Of its rate that is left; 0 is a link that is down.
 };
 
 /// `nodes` equal hosts. GPUs are numbered node-major.
@@ -35,7 +46,11 @@ struct Cluster {
   ScaleOut scale_out = ScaleOut::Rail;
   std::int64_t leaf_ports = 32;   ///< Nodes (Rail) or NICs (LeafSpine) below one leaf switch.
   double oversubscription = 1.0;  ///< Downlink over uplink bandwidth of a leaf; 1 = non-blocking.
-  Seconds switch_latency;         ///< Per switch crossed.
+  /// Switches of the spine layer. A flow takes the one that the destination's port in its leaf
+  /// selects (port modulo switches); 1 also stands for a layer that spreads flows perfectly.
+  std::int64_t spine_switches = 1;
+  Seconds switch_latency;  ///< Per switch crossed.
+  std::vector<DegradedLink> degraded{};
 
   [[nodiscard]] std::int64_t gpus() const { return nodes * gpus_per_node; }
   [[nodiscard]] std::int64_t node_of(GpuId g) const { return g.value() / gpus_per_node; }

@@ -7,11 +7,12 @@
 #include <boost/property_map/property_map.hpp>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <limits>
 
 #include "core/check.h"
+#include "topology/degrade.h"
+#include "topology/routes.h"
 #include "topology/wiring.h"
 
 namespace moesim::topology {
@@ -34,6 +35,7 @@ LinkGraph graph_of(const Wiring& wiring) {
   LinkGraph graph(wiring.vertices.size());
   for (std::size_t i = 0; i < wiring.links.size(); ++i) {
     const Link& link = wiring.links[i];
+    if (!(link.bandwidth > BytesPerSecond{})) continue;
     boost::add_edge(static_cast<std::size_t>(link.from), static_cast<std::size_t>(link.to),
                     EdgeOfLink{static_cast<std::int32_t>(i)}, graph);
   }
@@ -49,74 +51,6 @@ bool all_gpus_connected(const LinkGraph& graph, std::int64_t gpus) {
                      [&](int c) { return c == component.front(); });
 }
 
-/// The up to nine links of a path, without the heap.
-class Route {
- public:
-  void append(LinkId link) {
-    MOESIM_DCHECK(size_ < links_.size(), "a path has at most nine links");
-    links_[size_++] = link;
-  }
-  [[nodiscard]] std::span<const LinkId> links() const { return {links_.data(), size_}; }
-
- private:
-  std::array<LinkId, 9> links_{};
-  std::size_t size_ = 0;
-};
-
-void append_scale_up(const Wiring& w, GpuId from, GpuId to, Route& route) {
-  if (w.switched) {
-    route.append(w.scale_up_out[from.index()]);
-    route.append(w.scale_up_in[to.index()]);
-  } else {
-    route.append(
-        w.mesh[static_cast<std::size_t>(from.value() * w.island + w.local(to) % w.island)]);
-  }
-}
-
-void append_scale_out(const Wiring& w, GpuId from, GpuId to, Route& route) {
-  const std::int64_t from_node = w.cluster.node_of(from);
-  const std::int64_t to_node = w.cluster.node_of(to);
-  GpuId leaves_by = from;
-  std::int64_t nic_from = w.nic_of(from);
-  const std::int64_t nic_to = w.nic_of(to);
-  // Below one leaf per rail the network joins equal rails only: change rails inside the source
-  // node. Between leaf groups the spine is crossed anyway and joins all rails.
-  if (w.cluster.scale_out == ScaleOut::Rail && w.rail_of(from) != w.rail_of(to) &&
-      from_node / w.leaf_group == to_node / w.leaf_group) {
-    nic_from = from_node * w.nics + w.rail_of(to);
-    if (!w.hosted) {
-      leaves_by = GpuId{from_node * w.cluster.gpus_per_node + w.local(to)};
-      append_scale_up(w, from, leaves_by, route);
-    }
-  }
-  const auto out = static_cast<std::size_t>(nic_from);
-  const auto in = static_cast<std::size_t>(nic_to);
-  if (w.hosted) route.append(w.host_out[leaves_by.index()]);
-  route.append(w.nic_pcie_out[w.hosted ? out : leaves_by.index()]);
-  route.append(w.port_out[out]);
-  if (w.leaf_of_nic[out] != w.leaf_of_nic[in]) {
-    route.append(w.uplink[static_cast<std::size_t>(w.leaf_of_nic[out])]);
-    route.append(w.downlink[static_cast<std::size_t>(w.leaf_of_nic[in])]);
-  }
-  route.append(w.port_in[in]);
-  route.append(w.nic_pcie_in[w.hosted ? in : to.index()]);
-  if (w.hosted) route.append(w.host_in[to.index()]);
-}
-
-Route route_between(const Wiring& w, GpuId from, GpuId to) {
-  Route route;
-  if (from == to) return route;
-  if (w.same_island(from, to)) {
-    append_scale_up(w, from, to, route);
-  } else if (w.cluster.node_of(from) == w.cluster.node_of(to)) {
-    route.append(w.host_out[from.index()]);
-    route.append(w.host_in[to.index()]);
-  } else {
-    append_scale_out(w, from, to, route);
-  }
-  return route;
-}
-
 }  // namespace
 
 struct Topology::Graph {
@@ -126,6 +60,8 @@ struct Topology::Graph {
 
 Topology::Topology(const Cluster& cluster) : graph_(std::make_unique<Graph>()) {
   graph_->wiring = wire(cluster);
+  MOESIM_CHECK(degrade(graph_->wiring).empty(), "degraded links are named rightly");
+  MOESIM_CHECK(unreachable(graph_->wiring).empty(), "every GPU reaches every other");
   graph_->graph = graph_of(graph_->wiring);
   MOESIM_CHECK(all_gpus_connected(graph_->graph, cluster.gpus()), "every GPU reaches every other");
 }
@@ -193,22 +129,30 @@ std::vector<LinkId> Topology::searched_path(GpuId from, GpuId to) const {
 std::optional<Attachment> Topology::attachment(GpuId gpu) const {
   const Wiring& w = graph_->wiring;
   if (w.nics == 0) return std::nullopt;
-  const auto nic = static_cast<std::size_t>(w.nic_of(gpu));
-  const auto leaf = static_cast<std::size_t>(w.leaf_of_nic[nic]);
+  const std::optional<Exit> exit = exit_of(w, gpu);
+  if (!exit) return std::nullopt;
+  const auto nic = static_cast<std::size_t>(exit->nic);
   Attachment a{.nic = static_cast<std::int32_t>(nic),
                .leaf = w.leaf_of_nic[nic],
-               .rail = static_cast<std::int32_t>(w.rail_of(gpu)),
+               .rail = static_cast<std::int32_t>(exit->nic % w.nics),
                .port_out = w.port_out[nic],
                .port_in = w.port_in[nic]};
-  if (!w.uplink.empty()) {
-    a.uplink = w.uplink[leaf];
-    a.downlink = w.downlink[leaf];
+  for (std::int64_t i = 0; i < w.spines; ++i) {
+    const std::int64_t spine = (w.port_of_nic[nic] + i) % w.spines;
+    const auto trunk = static_cast<std::size_t>(a.leaf * w.spines + spine);
+    if (!w.up(w.uplink[trunk])) continue;
+    if (!a.uplink) {
+      a.uplink = w.uplink[trunk];
+      a.downlink = w.downlink[trunk];
+    }
+    a.leaf_rate += w.links[w.uplink[trunk].index()].bandwidth;
   }
   return a;
 }
 
 bool Topology::shares_scale_up(GpuId a, GpuId b) const {
-  return a == b || graph_->wiring.same_island(a, b);
+  const Wiring& w = graph_->wiring;
+  return a == b || (w.same_island(a, b) && (!w.broken || scale_up_joins(w, a, b)));
 }
 
 }  // namespace moesim::topology

@@ -28,7 +28,7 @@ void check(const Cluster& c) {
   MOESIM_CHECK(c.nics_per_node >= 1 && c.leaf_ports >= 1, "a network has NICs and ports");
   MOESIM_CHECK(usable(c.nic) > BytesPerSecond{}, "NICs carry bytes");
   MOESIM_CHECK(usable(c.pcie) > BytesPerSecond{}, "PCIe carries bytes");
-  MOESIM_CHECK(c.oversubscription > 0.0, "leaves have uplinks");
+  MOESIM_CHECK(c.oversubscription > 0.0 && c.spine_switches >= 1, "leaves have uplinks");
 }
 
 class Builder {
@@ -88,10 +88,14 @@ class Builder {
     }
   }
 
-  /// One link each way between every two GPUs of an island. The catalog gives the rate of a pair.
+  /// One link each way between every two GPUs of an island. The catalog gives the rate of a pair; a
+  /// fabric faster or slower than the data sheet's has pairs faster or slower by as much.
   void add_mesh() {
     const Cluster& c = w_.cluster;
-    const BytesPerSecond pair = c.gpu.scale_up_pair_bandwidth * c.scale_up.efficiency;
+    const double pace = c.gpu.scale_up_bandwidth > BytesPerSecond{}
+                            ? c.scale_up.bandwidth / c.gpu.scale_up_bandwidth
+                            : 1.0;
+    const BytesPerSecond pair = c.gpu.scale_up_pair_bandwidth * pace * c.scale_up.efficiency;
     MOESIM_CHECK(pair > BytesPerSecond{}, "pair links carry bytes");
     w_.mesh.resize(static_cast<std::size_t>(c.gpus() * w_.island));
     for (std::int32_t g = 0; g < c.gpus(); ++g) {
@@ -151,41 +155,54 @@ class Builder {
 
   void add_leaves() {
     const Cluster& c = w_.cluster;
-    const bool rail = c.scale_out == ScaleOut::Rail;
+    const bool rail = w_.is_rails();
     w_.leaf_group = rail ? c.leaf_ports : std::max<std::int64_t>(1, c.leaf_ports / c.nics_per_node);
     const std::int64_t groups = (c.nodes + w_.leaf_group - 1) / w_.leaf_group;
     const std::int64_t rails = rail ? w_.nics : 1;
-    std::vector<std::int32_t> leaves;
     for (std::int64_t i = 0; i < groups * rails; ++i) {
       const std::string prefix = rail ? "rail" + std::to_string(i % rails) + "/" : "";
-      leaves.push_back(vertex(VertexKind::Leaf, prefix + "leaf" + std::to_string(i / rails)));
+      leaves_.push_back(vertex(VertexKind::Leaf, prefix + "leaf" + std::to_string(i / rails)));
     }
     const double ports = static_cast<double>(c.nics_per_node) / static_cast<double>(w_.nics);
     const BytesPerSecond port = usable(c.nic) * ports;
-    std::vector<double> attached(leaves.size(), 0.0);
+    std::vector<std::int32_t> attached(leaves_.size(), 0);
     for (std::size_t n = 0; n < nics_.size(); ++n) {
       const auto nic = static_cast<std::int64_t>(n);
       const std::int64_t group = nic / w_.nics / w_.leaf_group;
       const auto leaf = static_cast<std::size_t>(group * rails + (rail ? nic % w_.nics : 0));
       const Seconds half = c.nic.latency / 2.0;
-      attached[leaf] += 1.0;
       w_.leaf_of_nic.push_back(static_cast<std::int32_t>(leaf));
+      w_.port_of_nic.push_back(attached[leaf]++);
       w_.port_out.push_back(
-          link(LinkKind::NicPort, nics_[n], leaves[leaf], port, half + c.switch_latency));
-      w_.port_in.push_back(link(LinkKind::NicPort, leaves[leaf], nics_[n], port, half));
+          link(LinkKind::NicPort, nics_[n], leaves_[leaf], port, half + c.switch_latency));
+      w_.port_in.push_back(link(LinkKind::NicPort, leaves_[leaf], nics_[n], port, half));
     }
-    if (leaves.size() == 1) return;
-    const std::int32_t spine = vertex(VertexKind::Spine, "spine");
-    for (std::size_t i = 0; i < leaves.size(); ++i) {
-      const BytesPerSecond up = port * attached[i] / c.oversubscription;
-      w_.uplink.push_back(link(LinkKind::LeafSpine, leaves[i], spine, up, c.switch_latency));
-      w_.downlink.push_back(link(LinkKind::LeafSpine, spine, leaves[i], up, c.switch_latency));
+    if (leaves_.size() > 1 && c.scale_out != ScaleOut::RailOnly) add_spines(port, attached);
+  }
+
+  /// Every leaf has as many uplinks as its wired NICs ask for, spread evenly over the spines.
+  void add_spines(BytesPerSecond port, const std::vector<std::int32_t>& attached) {
+    const Cluster& c = w_.cluster;
+    w_.spines = c.spine_switches;
+    std::vector<std::int32_t> spines;
+    for (std::int64_t s = 0; s < w_.spines; ++s) {
+      spines.push_back(
+          vertex(VertexKind::Spine, w_.spines == 1 ? "spine" : "spine" + std::to_string(s)));
+    }
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+      const BytesPerSecond up =
+          port * attached[i] / c.oversubscription / static_cast<double>(w_.spines);
+      for (const std::int32_t spine : spines) {
+        w_.uplink.push_back(link(LinkKind::LeafSpine, leaves_[i], spine, up, c.switch_latency));
+        w_.downlink.push_back(link(LinkKind::LeafSpine, spine, leaves_[i], up, c.switch_latency));
+      }
     }
   }
 
   Wiring w_;
-  std::vector<std::int32_t> hosts_;  ///< Vertices, per node.
-  std::vector<std::int32_t> nics_;   ///< Vertices, node-major.
+  std::vector<std::int32_t> hosts_;   ///< Vertices, per node.
+  std::vector<std::int32_t> nics_;    ///< Vertices, node-major.
+  std::vector<std::int32_t> leaves_;  ///< Vertices.
 };
 
 }  // namespace

@@ -21,9 +21,11 @@ Cluster any_cluster() {
   if (c.gpu.scale_up == catalog::ScaleUpKind::NvSwitch) {
     c.nodes_per_scale_up_domain = *rc::gen::inRange<std::int64_t>(1, 5);
   }
-  c.scale_out = *rc::gen::element(ScaleOut::Rail, ScaleOut::LeafSpine);
+  c.scale_out = *rc::gen::element(ScaleOut::Rail, ScaleOut::LeafSpine, ScaleOut::RailOnly);
   c.nics_per_node = *rc::gen::element<std::int64_t>(1, 2, 3, 4, 8, 16);
   c.leaf_ports = *rc::gen::inRange<std::int64_t>(1, 17);
+  if (c.scale_out == ScaleOut::RailOnly) c.leaf_ports = std::max(c.leaf_ports, c.nodes);
+  c.spine_switches = *rc::gen::element<std::int64_t>(1, 2, 3, 8);
   c.oversubscription = *rc::gen::element(1.0, 2.0, 4.0);
   return c;
 }

@@ -4,21 +4,15 @@
 #include "tests/support/aborts.h"
 #include "tests/support/catch.h"
 #include "tests/support/toy_worlds.h"
+#include "tests/unit/topology/walk.h"
 #include "topology/topology.h"
 
 namespace moesim::topology {
 namespace {
 using namespace moesim::literals;
 using moesim::test::toy_cluster;
+using moesim::test::walk;
 using moesim::test::WithinRel;
-
-std::string walk(const Topology& t, GpuId from, GpuId to) {
-  std::string text = t.vertices()[from.index()].name;
-  for (const LinkId id : t.path(from, to)) {
-    text += " " + t.vertices()[static_cast<std::size_t>(t.links()[id.index()].to)].name;
-  }
-  return text;
-}
 
 TEST_CASE("Topology: two nodes of two GPUs have the vertices and links of two rails",
           "[topology][oracle]") {

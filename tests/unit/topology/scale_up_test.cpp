@@ -5,22 +5,15 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/toy_worlds.h"
+#include "tests/unit/topology/walk.h"
 #include "topology/topology.h"
 
 namespace moesim::topology {
 namespace {
 using namespace moesim::literals;
 using moesim::test::toy_cluster;
+using moesim::test::walk;
 using moesim::test::WithinRel;
-
-/// "node0/gpu0 domain0 node0/gpu1": the vertices a path visits.
-std::string walk(const Topology& t, GpuId from, GpuId to) {
-  std::string text = t.vertices()[from.index()].name;
-  for (const LinkId id : t.path(from, to)) {
-    text += " " + t.vertices()[static_cast<std::size_t>(t.links()[id.index()].to)].name;
-  }
-  return text;
-}
 
 Cluster mesh_cluster(std::int64_t nodes, std::int64_t gpus) {
   Cluster c = toy_cluster(nodes, gpus);
