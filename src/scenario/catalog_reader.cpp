@@ -1,7 +1,5 @@
 #include "scenario/catalog_reader.h"
 
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/json_util.h>
 
@@ -15,6 +13,7 @@
 #include "core/text.h"
 #include "scenario/catalog_convert.h"
 #include "scenario/message_reader.h"
+#include "scenario/syntax_errors.h"
 
 namespace moesim::scenario {
 namespace {
@@ -31,30 +30,6 @@ constexpr PartFile kFiles[] = {
     {CatalogParts::Fabrics, "fabrics.txtpb"},        {CatalogParts::Formats, "formats.txtpb"},
     {CatalogParts::Engines, "engines.txtpb"},        {CatalogParts::Prices, "prices.txtpb"},
     {CatalogParts::Collectives, "collectives.txtpb"}};
-
-class SyntaxErrors : public google::protobuf::io::ErrorCollector {
- public:
-  explicit SyntaxErrors(Document& document) : document_(document) {}
-  void AddError(int line, int column, const std::string& message) override {
-    document_.diagnostics.push_back(
-        {.file = document_.file, .line = line + 1, .column = column + 1, .message = message});
-  }
-
- private:
-  Document& document_;
-};
-
-/// Parses `text`; places of fields are recorded only if `places` is given (it costs time).
-bool parse(const std::string& text, Document& document, TextFormat::ParseInfoTree* places,
-           proto::CatalogFile& file) {
-  SyntaxErrors errors(document);
-  TextFormat::Parser parser;
-  parser.RecordErrorsTo(&errors);
-  parser.SetRecursionLimit(32);
-  if (places != nullptr) parser.WriteLocationsTo(places);
-  google::protobuf::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
-  return parser.Parse(&stream, &file);
-}
 
 /// Every name and alias of a kind once.
 template <class Entry>
@@ -118,7 +93,7 @@ void read_part(const std::string& path, catalog::Catalog& out, std::vector<Diagn
   const std::string text = read_file(path, kMaxInputBytes);
   Document document{.file = path};
   proto::CatalogFile file;
-  if (parse(text, document, nullptr, file)) {
+  if (parse_text(text, document, nullptr, file)) {
     catalog::Catalog part;
     convert(file, document, part);
     if (document.diagnostics.empty()) {
@@ -129,7 +104,7 @@ void read_part(const std::string& path, catalog::Catalog& out, std::vector<Diagn
     TextFormat::ParseInfoTree places;
     Document again{.file = path, .places = &places};
     proto::CatalogFile second;
-    parse(text, again, &places, second);
+    static_cast<void>(parse_text(text, again, &places, second));
     catalog::Catalog ignored;
     convert(second, again, ignored);
     document = std::move(again);

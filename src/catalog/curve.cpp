@@ -1,0 +1,73 @@
+#include "catalog/curve.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+namespace moesim::catalog {
+
+ErrorBand wider(const ErrorBand& a, const ErrorBand& b) {
+  return {.median = std::max(a.median, b.median),
+          .p90 = std::max(a.p90, b.p90),
+          .low = std::min(a.low, b.low),
+          .high = std::max(a.high, b.high)};
+}
+
+CurveSet::CurveSet(std::vector<Curve> curves, std::span<const Gpu> gpus)
+    : curves_(std::move(curves)) {
+  machines_.reserve(curves_.size());
+  for (const Curve& curve : curves_) {
+    Machine& machine = machines_.emplace_back();
+    for (const Gpu& gpu : gpus) {
+      if (gpu.name != curve.key.gpu) continue;
+      machine = {.architecture = gpu.architecture,
+                 .bf16 = gpu.bf16.base(),
+                 .bandwidth = gpu.memory_bandwidth.base(),
+                 .known = true};
+    }
+  }
+}
+
+const Curve* CurveSet::find_exact(const CurveKey& key) const {
+  const auto found = std::find_if(curves_.begin(), curves_.end(),
+                                  [&](const Curve& curve) { return curve.key == key; });
+  return found == curves_.end() ? nullptr : &*found;
+}
+
+double CurveSet::distance(const Machine& machine, const Gpu& gpu) {
+  // Rates of a GPU are products of a few design choices: their ratios tell how alike two are.
+  const double arithmetic = machine.bf16 / gpu.bf16.base();
+  const double memory = machine.bandwidth / gpu.memory_bandwidth.base();
+  return std::max(arithmetic, 1.0 / arithmetic) * std::max(memory, 1.0 / memory);
+}
+
+std::optional<CurveMatch> CurveSet::find(std::string_view operation, const Gpu& gpu,
+                                         std::span<const std::string_view> dtypes,
+                                         std::string_view engine, std::string_view variant) const {
+  constexpr std::string_view kNone;
+  const std::span<const std::string_view> formats =
+      dtypes.empty() ? std::span<const std::string_view>(&kNone, 1) : dtypes;
+  using Rank = std::tuple<std::ptrdiff_t, int, bool, bool, double>;
+  std::optional<std::pair<Rank, const Curve*>> best;
+  for (std::size_t i = 0; i < curves_.size(); ++i) {
+    const CurveKey& key = curves_[i].key;
+    if (key.operation != operation || !machines_[i].known) continue;
+    const auto format = std::find(formats.begin(), formats.end(), key.dtype);
+    if (format == formats.end()) continue;
+    const int strangeness = key.gpu == gpu.name                             ? 0
+                            : machines_[i].architecture == gpu.architecture ? 1
+                                                                            : 2;
+    const Rank rank{format - formats.begin(), strangeness, key.engine != engine,
+                    key.variant != variant, strangeness == 0 ? 1.0 : distance(machines_[i], gpu)};
+    if (!best || rank < best->first) best = {rank, &curves_[i]};
+  }
+  if (!best) return std::nullopt;
+  const auto& [rank, curve] = *best;
+  CurveMatch match{.curve = curve, .estimate = false, .band = curve->cross_validated};
+  match.estimate = std::get<0>(rank) > 0 || std::get<1>(rank) > 0 || std::get<2>(rank);
+  if (match.estimate && curve->transferred) match.band = wider(match.band, *curve->transferred);
+  return match;
+}
+
+}  // namespace moesim::catalog

@@ -1,0 +1,94 @@
+// Curves fitted to measured latencies, with their errors, and the choice of the nearest one.
+//
+// A curve belongs to an operation on one GPU in one number format as one engine runs it. What was
+// never measured takes the nearest curve with the GPU's own data-sheet rates: nearest in number
+// format, then GPU (same architecture before others, then by rates), then engine, then variant.
+// Source of each curve: scenarios/catalog/curves/*.txtpb. Rules: docs/models/operators.md.
+// Layer: catalog.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catalog/gpu.h"
+
+namespace moesim::catalog {
+
+/// What a curve is for. Empty parts: the operation has none.
+struct CurveKey {
+  std::string operation{};  ///< "gemm"
+  std::string gpu{};        ///< Name in the catalog.
+  std::string dtype{};      ///< operators/kernel_format.h
+  std::string engine{};     ///< "trtllm", "sglang", "nccl"
+  std::string variant{};    ///< Kernel or phase.
+  friend auto operator<=>(const CurveKey&, const CurveKey&) = default;
+};
+
+/// How far measurements lie from predictions.
+struct ErrorBand {
+  double median = 0;  ///< Of |predicted - measured| / measured.
+  double p90 = 0;
+  double low = 1;  ///< 10th percentile of measured / predicted.
+  double high = 1;
+  friend bool operator==(const ErrorBand&, const ErrorBand&) = default;
+};
+
+/// The band that holds both.
+[[nodiscard]] ErrorBand wider(const ErrorBand& a, const ErrorBand& b);
+
+struct NamedCoefficient {
+  std::string name;
+  double value = 0;
+};
+
+struct Curve {
+  CurveKey key;
+  std::vector<NamedCoefficient> coefficients;
+  std::int64_t rows = 0;
+  std::int64_t groups = 0;
+  ErrorBand cross_validated;
+  std::optional<ErrorBand> transferred;  ///< On other GPUs than its own.
+  std::string source;
+};
+
+/// A curve found, and what it may be trusted with.
+struct CurveMatch {
+  const Curve* curve = nullptr;
+  bool estimate = false;  ///< Measured on another GPU, in another format or by another engine.
+  ErrorBand band;         ///< Cross-validated; for estimates the wider one of both.
+};
+
+class CurveSet {
+ public:
+  CurveSet() = default;
+  /// `gpus` holds every GPU that a curve names (a curve of another is never found).
+  CurveSet(std::vector<Curve> curves, std::span<const Gpu> gpus);
+  [[nodiscard]] std::span<const Curve> curves() const { return curves_; }
+  [[nodiscard]] const Curve* find_exact(const CurveKey& key) const;
+  /// Nearest curve of `operation` on `gpu`. `dtypes`: acceptable number formats, best first (empty:
+  /// the operation has none). Nothing if no curve of the operation has one of them.
+  [[nodiscard]] std::optional<CurveMatch> find(std::string_view operation, const Gpu& gpu,
+                                               std::span<const std::string_view> dtypes,
+                                               std::string_view engine,
+                                               std::string_view variant = {}) const;
+
+ private:
+  /// What nearness between GPUs rests on.
+  struct Machine {
+    std::string architecture;
+    double bf16 = 0;
+    double bandwidth = 0;
+    bool known = false;
+  };
+  [[nodiscard]] static double distance(const Machine& machine, const Gpu& gpu);
+
+  std::vector<Curve> curves_;
+  std::vector<Machine> machines_;  ///< [curve]
+};
+
+}  // namespace moesim::catalog

@@ -1,0 +1,54 @@
+#include "operators/coefficient.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/check.h"
+
+namespace moesim::operators {
+namespace {
+
+struct Operation {
+  std::string_view name;
+  std::span<const CoefficientSpec> (*coefficients)();
+};
+
+// One line per calibrated operation, by name.
+const std::vector<Operation>& operations() {
+  static const std::vector<Operation> all{};
+  return all;
+}
+
+}  // namespace
+
+std::span<const CoefficientSpec> coefficients_of(std::string_view operation) {
+  for (const Operation& known : operations()) {
+    if (known.name == operation) return known.coefficients();
+  }
+  return {};
+}
+
+std::span<const std::string_view> curve_operations() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const Operation& operation : operations()) all.push_back(operation.name);
+    return all;
+  }();
+  return names;
+}
+
+std::vector<double> values_of(const catalog::Curve& curve, std::span<const CoefficientSpec> specs) {
+  std::vector<double> values;
+  values.reserve(specs.size());
+  for (const CoefficientSpec& spec : specs) {
+    const auto found =
+        std::find_if(curve.coefficients.begin(), curve.coefficients.end(),
+                     [&](const catalog::NamedCoefficient& c) { return c.name == spec.name; });
+    MOESIM_CHECK(found != curve.coefficients.end(),
+                 "a curve without a coefficient passed its checks");
+    values.push_back(found->value);
+  }
+  return values;
+}
+
+}  // namespace moesim::operators

@@ -1,0 +1,58 @@
+#include "calibration/csv_table.h"
+
+#include "core/diagnostics.h"
+#include "tests/support/catch.h"
+
+namespace moesim::calibration {
+namespace {
+
+std::string problem_of(const std::string& text, void (*use)(const CsvTable&)) {
+  try {
+    use(CsvTable::parse(text, "t.csv"));
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void nothing(const CsvTable& /*table*/) {}
+
+}  // namespace
+
+TEST_CASE("a table gives its cells by row and column") {
+  const CsvTable table = CsvTable::parse("a,b\n1,x\r\n25,\n", "t.csv");
+  CHECK(table.rows() == 2);
+  CHECK(table.whole(1, table.column("a")) == 25);
+  CHECK(table.text(0, table.column("b")) == "x");
+  CHECK(table.text(1, table.column("b")).empty());
+  CHECK_FALSE(table.positive_or_empty(1, table.column("b")).has_value());
+  CHECK(table.line(1) == 3);
+}
+
+TEST_CASE("mistakes in a table are named with their place") {
+  CHECK(problem_of("", nothing) ==
+        "t.csv:1: error: the table is empty; the first line names the columns");
+  CHECK(problem_of("a,b\n", nothing) ==
+        "t.csv:1: error: the table has no rows; measurements follow the first line");
+  CHECK(problem_of("a,a\n1,2\n", nothing) ==
+        "t.csv:1: error: has the column \"a\" twice; rename one");
+  CHECK(problem_of("a,b\n1,2\n1\n", nothing) ==
+        "t.csv:3: error: has 1 cells, the first line names 2 columns; give every row one cell per "
+        "column");
+  CHECK(problem_of("a,b\n1,2\n", [](const CsvTable& t) { static_cast<void>(t.column("us")); }) ==
+        "t.csv:1: error: us: there is no such column; the table has a, b");
+  CHECK(problem_of("a,b\n1,fast\n", [](const CsvTable& t) {
+          static_cast<void>(t.positive(0, t.column("b")));
+        }) == "t.csv:2: error: b: is \"fast\"; give a number of at least 0");
+  CHECK(problem_of("a,b\n1,0\n", [](const CsvTable& t) {
+          static_cast<void>(t.positive(0, t.column("b")));
+        }) == "t.csv:2: error: b: is \"0\"; give a number above 0");
+  CHECK(problem_of("a,b\n-3,0\n", [](const CsvTable& t) {
+          static_cast<void>(t.whole(0, t.column("a")));
+        }) == "t.csv:2: error: a: is \"-3\"; give a whole number of at least 0");
+  CHECK(problem_of("a,b\nnan,inf\n", [](const CsvTable& t) {
+          static_cast<void>(t.number(0, t.column("a")));
+        }) == "t.csv:2: error: a: is \"nan\"; give a number of at least 0");
+}
+
+}  // namespace moesim::calibration

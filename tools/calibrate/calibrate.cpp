@@ -1,0 +1,214 @@
+// moesim_calibrate: fits the curves of operators to measured latencies and writes them as catalog
+// data, with their cross-validated errors. How: docs/models/calibration.md.
+#include <fmt/format.h>
+#include <tbb/global_control.h>
+#include <unistd.h>
+
+#include <boost/program_options.hpp>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "calibration/cross_validation.h"
+#include "calibration/score.h"
+#include "calibration/study.h"
+#include "core/diagnostics.h"
+#include "scenario/catalog_reader.h"
+#include "scenario/curve_files.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+using namespace moesim;
+
+struct Settings {
+  std::string data;
+  std::string out;
+  std::string only;
+  std::string source;
+  int jobs = 0;
+  bool check = false;
+  calibration::ValidationSettings validation;
+};
+
+constexpr const char* kIntroduction =
+    "moesim_calibrate --data DIR [--out DIR] [options]\n\n"
+    "Fits the curves of operators and collectives to the measured latencies below DIR\n"
+    "(OPERATION/GPU__ENGINE.csv) and writes OUT/<operation>.txtpb for each operation. Prints the\n"
+    "error on configurations left out of the fit. A file is replaced only when its fit has come "
+    "to\n"
+    "a good end. Copied into scenarios/catalog/curves, the files are what moesim computes with.\n\n"
+    "  moesim_calibrate --data measured --out scenarios/catalog/curves\n"
+    "  moesim_calibrate --data measured --only gemm --check\n\n";
+
+po::options_description described_options(Settings& s) {
+  constexpr unsigned kColumns = 100;
+  po::options_description o("Options", kColumns);
+  auto add = o.add_options();
+  add("data", po::value(&s.data)->value_name("DIR"), "folder of the measurements");
+  add("out", po::value(&s.out)->value_name("DIR"), "where the curves go; default: nowhere");
+  add("only", po::value(&s.only)->value_name("OPERATION"), "this operation alone");
+  add("source", po::value(&s.source)->value_name("TEXT")->default_value("user's measurements", ""),
+      "where the measurements come from, written into each curve");
+  add("jobs", po::value(&s.jobs)->value_name("N")->default_value(0), "threads; 0: all cores");
+  add("rows",
+      po::value(&s.validation.most_rows)->value_name("N")->default_value(s.validation.most_rows),
+      "rows of one curve the fit looks at, at most");
+  add("starts",
+      po::value(&s.validation.fit.starts)->value_name("N")->default_value(s.validation.fit.starts),
+      "starting points of each fit");
+  add("check", po::bool_switch(&s.check),
+      "compare with the shipped curves instead: exit code 1 if predictions differ by over 1 % in "
+      "the median");
+  add("help,h", "this text");
+  return o;
+}
+
+void print_line(const std::string& name, const calibration::ErrorSummary& e) {
+  std::cout << fmt::format("  {:<44} {:>7}  {:>6.1f} %  {:>6.1f} %  {:>+6.1f} %\n", name, e.rows,
+                           100 * e.median, 100 * e.p90, 100 * e.bias);
+}
+
+void print_score(const calibration::Study& study, const std::vector<double>& predicted,
+                 const std::string& title, bool details) {
+  calibration::Score score;
+  const std::vector<std::uint8_t> none(study.curves().size(), 0);
+  add_scores(study, predicted, none, score);
+  if (score.pooled.empty()) return;
+  std::cout << fmt::format("{:<46} {:>7}  {:>8}  {:>8}  {:>8}\n", title, "rows", "median", "p90",
+                           "bias");
+  for (const calibration::ScoreLine& line : score.pooled) print_line(line.label, line.error);
+  if (!details) return;
+  for (const calibration::ScoreLine& line : score.lines) {
+    print_line(fmt::format("  {} {} {} {}", line.label, line.gpu, line.dtype, line.engine),
+               line.error);
+  }
+}
+
+/// Writes beside the file and renames: a reader never sees half a file.
+void write_whole(const fs::path& path, const std::string& text) {
+  const fs::path beside = path.string() + fmt::format(".{}.new", ::getpid());
+  {
+    std::ofstream file(beside, std::ios::binary);
+    file << text;
+    file.flush();
+    if (!file) {
+      std::error_code ignored;
+      fs::remove(beside, ignored);
+      throw IoError("cannot write " + beside.string());
+    }
+  }
+  std::error_code problem;
+  fs::rename(beside, path, problem);
+  if (problem) throw IoError("cannot write " + path.string() + ": " + problem.message());
+}
+
+/// A fit that explains nothing is a failure: better the old curves than these.
+void check_quality(const calibration::Study& study, const calibration::FittedStudy& fitted) {
+  constexpr double kUseless = 1.0;
+  std::vector<Diagnostic> problems;
+  for (const catalog::Curve& curve : fitted.curves) {
+    if (curve.cross_validated.median < kUseless) continue;
+    problems.push_back(
+        {.field = fmt::format("{} {} {} {} {}", study.operation(), curve.key.gpu, curve.key.dtype,
+                              curve.key.engine, curve.key.variant),
+         .message = fmt::format("the best curve is {:.0f} % off in the median on what it has not "
+                                "seen",
+                                100 * curve.cross_validated.median),
+         .hint = "are the latencies in microseconds, and the columns in their places?"});
+  }
+  if (!problems.empty()) throw InputError(std::move(problems));
+}
+
+/// Median of |new - shipped| / shipped over all rows both can predict.
+double difference(const calibration::Study& study, const std::vector<double>& fitted,
+                  const catalog::CurveSet& shipped) {
+  const calibration::Predictions old = predict_study(study, shipped);
+  std::vector<double> before;
+  std::vector<double> after;
+  for (std::size_t i = 0; i < fitted.size(); ++i) {
+    if (std::isnan(fitted[i]) || std::isnan(old.predicted[i])) continue;
+    before.push_back(old.predicted[i]);
+    after.push_back(fitted[i]);
+  }
+  return calibration::summarize(before, after).median;
+}
+
+int calibrate(const Settings& settings) {
+  const std::string catalog_directory = scenario::find_catalog_directory();
+  const catalog::Catalog catalog = scenario::read_catalog(
+      catalog_directory, scenario::CatalogParts::Gpus | scenario::CatalogParts::Fabrics);
+  const auto studies = calibration::read_studies(settings.data, catalog, settings.only);
+  catalog::CurveSet shipped;
+  if (settings.check) shipped = scenario::read_curves(catalog_directory + "/curves", catalog.gpus);
+  bool same = true;
+  for (const auto& study : studies) {
+    if (study->samples().empty()) continue;
+    std::cout << fmt::format("{}: {} rows, {} curves\n", study->operation(),
+                             study->samples().size(), study->curves().size())
+              << std::flush;
+    calibration::FittedStudy fitted = fit_study(*study, settings.validation);
+    for (const std::string& line : fitted.not_fitted) std::cout << "  left out: " << line << "\n";
+    check_quality(*study, fitted);
+    print_score(*study, fitted.fitted, "  fitted", false);
+    print_score(*study, fitted.left_out, "  groups left out", true);
+    print_score(*study, fitted.family_left_out, "  whole families left out", false);
+    if (settings.check) {
+      constexpr double kMostDifference = 0.01;
+      const double off = difference(*study, fitted.fitted, shipped);
+      std::cout << fmt::format("  differs from the shipped curves by {:.2f} % in the median\n",
+                               100 * off);
+      same = same && off <= kMostDifference;
+    }
+    if (!settings.out.empty()) {
+      for (catalog::Curve& curve : fitted.curves) curve.source = settings.source;
+      write_whole(fs::path(settings.out) / fmt::format("{}.txtpb", study->operation()),
+                  scenario::curves_text(fitted.curves));
+    }
+    std::cout << std::flush;
+  }
+  return same ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  constexpr int kWrongInput = 2;
+  try {
+    Settings settings;
+    const po::options_description options = described_options(settings);
+    po::variables_map found;
+    po::store(po::parse_command_line(argc, argv, options), found);
+    po::notify(found);
+    if (found.count("help") > 0 || settings.data.empty()) {
+      (found.count("help") > 0 ? std::cout : std::cerr) << kIntroduction << options;
+      return found.count("help") > 0 ? 0 : kWrongInput;
+    }
+    if (settings.jobs < 0 || settings.validation.most_rows < 1 ||
+        settings.validation.fit.starts < 1) {
+      throw InputError(Diagnostic{.field = "--jobs, --rows, --starts",
+                                  .message = "must be positive (--jobs may be 0)"});
+    }
+    std::optional<tbb::global_control> threads;
+    if (settings.jobs > 0) {
+      threads.emplace(tbb::global_control::max_allowed_parallelism,
+                      static_cast<std::size_t>(settings.jobs));
+    }
+    return calibrate(settings);
+  } catch (const InputError& error) {
+    for (const Diagnostic& d : error.diagnostics()) std::cerr << to_string(d) << "\n";
+  } catch (const po::error& error) {
+    std::cerr << "error: " << error.what() << "; see moesim_calibrate --help\n";
+  } catch (const IoError& error) {
+    std::cerr << "error: " << error.what() << "\n";
+  } catch (const std::bad_alloc&) {
+    std::cerr << "error: out of memory\n";
+  }
+  return kWrongInput;
+}
