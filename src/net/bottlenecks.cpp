@@ -1,0 +1,355 @@
+#include "net/bottlenecks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/check.h"
+
+namespace moesim::net {
+namespace {
+
+/// The largest whole number of quanta that is not above a share. Shares are below 2^53.
+double whole(double share) { return static_cast<double>(static_cast<std::int64_t>(share)); }
+
+}  // namespace
+
+Bottlenecks::Bottlenecks(std::span<const BytesPerSecond> capacity) {
+  double widest = 0.0;
+  for (const BytesPerSecond c : capacity) {
+    const double bytes_per_second = c / (kByte / kSecond);
+    MOESIM_CHECK(bytes_per_second > 0.0 && bytes_per_second < kOpen, "links carry bytes");
+    widest = std::max(widest, bytes_per_second);
+  }
+  // A power of two, so that going from quanta to bytes is exact.
+  int exponent = 0;
+  (void)std::frexp(widest, &exponent);
+  quantum_ = std::ldexp(1.0, exponent - 52);
+  for (const BytesPerSecond c : capacity) {
+    capacity_.push_back(whole(c / (kByte / kSecond) / quantum_));
+    MOESIM_CHECK(capacity_.back() >= 1.0, "links of one network are within 2^51 of each other");
+  }
+  const std::size_t links = capacity_.size();
+  const std::size_t padded = (links + kBlock - 1) / kBlock * kBlock;
+  load_.assign(links, 0.0);
+  level_.assign(links, kOpen);
+  owned_weight_.assign(links, 0.0);
+  crossings_.resize(links);
+  is_dirty_.assign(links, 0);
+  touched_.assign(links, 0);
+  filled_.assign(links, 0);
+  shared_.assign(links, 0);
+  left_.assign(padded, kOpen);
+  weight_.assign(padded, 1.0);
+  trigger_.assign(padded, kOpen);
+  lowest_of_block_.assign(padded / kBlock, kOpen);
+  stale_block_.assign(padded / kBlock, 0);
+}
+
+ClassId Bottlenecks::add_class(std::span<const LinkId> path) {
+  MOESIM_CHECK(!path.empty(), "a flow crosses a link");
+  Class c;
+  c.first = static_cast<std::uint32_t>(path_.size());
+  c.hops = static_cast<std::uint32_t>(path.size());
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    MOESIM_CHECK(path[i].index() < capacity_.size(), "a path is made of links that exist");
+    const auto before = path.begin() + static_cast<std::ptrdiff_t>(i);
+    MOESIM_CHECK(std::find(path.begin(), before, path[i]) == before, "a path crosses a link once");
+    path_.push_back(path[i].value());
+    place_.push_back(0);
+  }
+  class_.push_back(c);
+  return ClassId{static_cast<std::int64_t>(class_.size()) - 1};
+}
+
+void Bottlenecks::enter(std::int32_t path_class) {
+  Class& c = class_[at(path_class)];
+  for (std::uint32_t hop = 0; hop < c.hops; ++hop) {
+    auto& entries = crossings_[at(path_[c.first + hop])].entries;
+    place_[c.first + hop] = static_cast<std::uint32_t>(entries.size());
+    entries.push_back({.path_class = path_class, .hop = hop});
+  }
+  c.present = true;
+}
+
+void Bottlenecks::leave(std::int32_t path_class) {
+  Class& c = class_[at(path_class)];
+  for (std::uint32_t hop = 0; hop < c.hops; ++hop) {
+    const std::size_t link = at(path_[c.first + hop]);
+    auto& entries = crossings_[link].entries;
+    swap_entries(link, place_[c.first + hop], entries.size() - 1);
+    entries.pop_back();
+  }
+  c.present = false;
+}
+
+void Bottlenecks::swap_entries(std::size_t link, std::size_t a, std::size_t b) {
+  if (a == b) return;
+  auto& entries = crossings_[link].entries;
+  std::swap(entries[a], entries[b]);
+  for (const std::size_t i : {a, b}) {
+    place_[class_[at(entries[i].path_class)].first + entries[i].hop] =
+        static_cast<std::uint32_t>(i);
+  }
+}
+
+void Bottlenecks::own(std::int32_t path_class, std::int32_t link) {
+  Class& c = class_[at(path_class)];
+  Crossings& crossings = crossings_[at(link)];
+  for (std::uint32_t hop = 0; hop < c.hops; ++hop) {
+    if (path_[c.first + hop] != link) continue;
+    swap_entries(at(link), place_[c.first + hop], crossings.owned);
+  }
+  ++crossings.owned;
+  owned_weight_[at(link)] += c.weight;
+  c.owner = link;
+}
+
+void Bottlenecks::disown(std::int32_t path_class) {
+  Class& c = class_[at(path_class)];
+  const std::size_t link = at(c.owner);
+  Crossings& crossings = crossings_[link];
+  --crossings.owned;
+  for (std::uint32_t hop = 0; hop < c.hops; ++hop) {
+    if (path_[c.first + hop] != c.owner) continue;
+    swap_entries(link, place_[c.first + hop], crossings.owned);
+  }
+  owned_weight_[link] -= c.weight;
+  c.owner = kNone;
+}
+
+void Bottlenecks::mark_dirty(const Class& c) {
+  for (const std::int32_t link : path(c)) {
+    if (is_dirty_[at(link)] != 0) continue;
+    is_dirty_[at(link)] = 1;
+    dirty_links_.push_back(link);
+  }
+}
+
+/// Takes the class's rate off its links.
+void Bottlenecks::withdraw(Class& c) {
+  for (const std::int32_t link : path(c)) load_[at(link)] -= c.weight * c.level;
+  mark_dirty(c);
+}
+
+void Bottlenecks::set_weight(ClassId path_class, std::int32_t weight) {
+  MOESIM_CHECK(weight >= 0, "weights are not negative");
+  Class& c = class_[path_class.index()];
+  if (weight == c.weight) return;
+  const bool placed = c.owner != kNone;
+  if (weight > c.weight || weight == 0) {
+    if (placed) {
+      withdraw(c);
+      const std::size_t owner = at(c.owner);
+      disown(path_class.value());
+      if (crossings_[owner].owned == 0) level_[owner] = kOpen;
+      c.level = 0.0;
+    }
+    if (weight == 0) {
+      leave(path_class.value());
+    } else if (!c.present) {
+      enter(path_class.value());
+    }
+    if (weight > 0 && (placed || c.weight == 0)) fresh_.push_back(path_class.value());
+  } else if (placed) {
+    for (const std::int32_t link : path(c)) load_[at(link)] -= (c.weight - weight) * c.level;
+    owned_weight_[at(c.owner)] -= c.weight - weight;
+    mark_dirty(c);
+  }
+  c.weight = weight;
+}
+
+void Bottlenecks::touch(std::size_t link) {
+  if (touched_[link] == solve_) return;
+  touched_[link] = solve_;
+  touched_links_.push_back(static_cast<std::int32_t>(link));
+  filled_[link] = 0;
+  shared_[link] = 0;
+  left_[link] = capacity_[link] - load_[link];
+  weight_[link] = owned_weight_[link];
+  trigger_[link] = level_[link];
+  if (owned_weight_[link] > 0.0) left_[link] += owned_weight_[link] * level_[link];
+  stale_block_[link / kBlock] = 1;
+}
+
+void Bottlenecks::give(std::size_t link, double left, double weight) {
+  MOESIM_DCHECK(filled_[link] == 0, "nothing changes on a link that has filled up");
+  left_[link] += left;
+  weight_[link] += weight;
+  shared_[link] = 1;
+  stale_block_[link / kBlock] = 1;
+}
+
+double Bottlenecks::key(std::size_t link) const {
+  const double share = weight_[link] > 0.0 ? left_[link] / weight_[link] : kOpen;
+  return std::min(share, trigger_[link]);
+}
+
+/// The touched link that fills up, or filled up before, at the lowest level; kNone at the end.
+std::int32_t Bottlenecks::lowest() {
+  double least = kOpen;
+  std::size_t block = 0;
+  for (std::size_t b = 0; b < stale_block_.size(); ++b) {
+    if (stale_block_[b] != 0) {
+      stale_block_[b] = 0;
+      double lowest = kOpen;
+      for (std::size_t l = b * kBlock; l < (b + 1) * kBlock; ++l) {
+        lowest = std::min(lowest, key(l));
+      }
+      lowest_of_block_[b] = lowest;
+    }
+    if (lowest_of_block_[b] < least) {
+      least = lowest_of_block_[b];
+      block = b;
+    }
+  }
+  if (least == kOpen) return kNone;
+  std::size_t link = block * kBlock;
+  while (key(link) != least) ++link;
+  return static_cast<std::int32_t>(link);
+}
+
+/// The class may take any rate from here on: its links count it among those that share.
+void Bottlenecks::release(Class& c) {
+  for (const std::int32_t link : path(c)) {
+    touch(at(link));
+    shared_[at(link)] = 1;
+    if (link != c.owner) give(at(link), c.weight * c.level, c.weight);
+  }
+  set(c, kReleased);
+}
+
+/// A class released at the very level at which another of its links has filled up stays there.
+bool Bottlenecks::keep_at_filled_link(std::int32_t path_class, double water) {
+  Class& c = class_[at(path_class)];
+  for (const std::int32_t link : path(c)) {
+    if (link == c.owner || touched_[at(link)] != solve_ || filled_[at(link)] == 0) continue;
+    MOESIM_DCHECK(c.level == water, "the water has passed a class on a full link");
+    give(at(c.owner), -c.weight * water, -c.weight);
+    set(c, kFixed);
+    moves_.push_back({.path_class = path_class, .from = c.owner, .to = link});
+    return true;
+  }
+  return false;
+}
+
+void Bottlenecks::release_owned(std::size_t link, double water) {
+  trigger_[link] = kOpen;
+  shared_[link] = 1;
+  stale_block_[link / kBlock] = 1;
+  const Crossings& crossings = crossings_[link];
+  for (std::size_t i = 0; i < crossings.owned; ++i) {
+    const std::int32_t id = crossings.entries[i].path_class;
+    Class& c = class_[at(id)];
+    if (untouched(c) && !keep_at_filled_link(id, water)) release(c);
+  }
+}
+
+/// Releases the classes that other links held at higher levels; whether there were any.
+bool Bottlenecks::take_higher(std::size_t link, double level) {
+  bool taken = false;
+  const Crossings& crossings = crossings_[link];
+  for (std::size_t i = crossings.owned; i < crossings.entries.size(); ++i) {
+    Class& c = class_[at(crossings.entries[i].path_class)];
+    if (c.level <= level || !untouched(c)) continue;
+    release(c);
+    taken = true;
+  }
+  return taken;
+}
+
+void Bottlenecks::fix(std::int32_t path_class, std::int32_t link, double level) {
+  Class& c = class_[at(path_class)];
+  if (is(c, kReleased)) {
+    for (const std::int32_t crossed : path(c)) {
+      if (crossed != link) give(at(crossed), -c.weight * level, -c.weight);
+    }
+  } else if (level != c.level) {
+    for (const std::int32_t crossed : path(c)) {
+      if (crossed == link) continue;
+      touch(at(crossed));
+      give(at(crossed), c.weight * (c.level - level), 0.0);
+    }
+  }
+  set(c, kFixed);
+  c.level = level;
+  if (c.owner != link) moves_.push_back({.path_class = path_class, .from = c.owner, .to = link});
+}
+
+void Bottlenecks::fill(std::size_t link, double level) {
+  const bool same = shared_[link] == 0 && level == level_[link];
+  if (!same) {
+    MOESIM_CHECK(level >= 1.0, "a share is a quantum or more");
+    const Crossings& crossings = crossings_[link];
+    const std::size_t end = shared_[link] != 0 ? crossings.entries.size() : crossings.owned;
+    for (std::size_t i = 0; i < end; ++i) {
+      const std::int32_t id = crossings.entries[i].path_class;
+      const Class& c = class_[at(id)];
+      const bool shares = i < crossings.owned ? !is(c, kFixed) : is(c, kReleased);
+      if (shares) fix(id, static_cast<std::int32_t>(link), level);
+    }
+  }
+  load_[link] = capacity_[link] - (left_[link] - weight_[link] * level);
+  filled_[link] = 1;
+  left_[link] = kOpen;
+  weight_[link] = 1.0;
+  trigger_[link] = kOpen;
+  stale_block_[link / kBlock] = 1;
+  level_[link] = level;
+}
+
+void Bottlenecks::finish_solve() {
+  for (const std::int32_t id : touched_links_) {
+    const std::size_t link = at(id);
+    if (filled_[link] != 0) continue;
+    MOESIM_DCHECK(weight_[link] == 0.0, "what shares a link is fixed");
+    load_[link] = capacity_[link] - left_[link];
+    level_[link] = kOpen;
+    left_[link] = kOpen;
+    weight_[link] = 1.0;
+    trigger_[link] = kOpen;
+    stale_block_[link / kBlock] = 1;
+  }
+  for (const Move& move : moves_) {
+    if (move.from != kNone) disown(move.path_class);
+    own(move.path_class, move.to);
+  }
+}
+
+void Bottlenecks::begin_solve() {
+  moves_.clear();
+  touched_links_.clear();
+  if (++solve_ == (1U << 30)) {
+    for (Class& c : class_) c.state = 0;
+    std::fill(touched_.begin(), touched_.end(), 0U);
+    solve_ = 1;
+  }
+  for (const std::int32_t link : dirty_links_) {
+    is_dirty_[at(link)] = 0;
+    touch(at(link));
+  }
+  dirty_links_.clear();
+  for (const std::int32_t id : fresh_) {
+    Class& c = class_[at(id)];
+    if (c.weight > 0 && c.owner == kNone && !is(c, kReleased)) release(c);
+  }
+  fresh_.clear();
+}
+
+void Bottlenecks::solve() {
+  begin_solve();
+  for (;;) {
+    const std::int32_t found = lowest();
+    if (found == kNone) break;
+    const std::size_t link = at(found);
+    const double level = weight_[link] > 0.0 ? whole(left_[link] / weight_[link]) : kOpen;
+    if (level > trigger_[link]) {
+      release_owned(link, trigger_[link]);
+    } else if (!take_higher(link, level)) {
+      fill(link, level);
+    }
+  }
+  finish_solve();
+}
+
+}  // namespace moesim::net

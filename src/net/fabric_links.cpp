@@ -1,0 +1,59 @@
+#include "net/fabric_links.h"
+
+#include <cstddef>
+
+namespace moesim::net {
+namespace {
+
+using topology::Link;
+using topology::Topology;
+
+std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+
+/// The only link of `candidates` that does not lead back to where `link` comes from, if so.
+const Link* only_other(std::span<const Link> links, const std::vector<std::int32_t>& candidates,
+                       const Link& link) {
+  const Link* found = nullptr;
+  for (const std::int32_t id : candidates) {
+    const Link& other = links[at(id)];
+    if (other.from == link.to && other.to == link.from) continue;
+    if (found != nullptr) return nullptr;
+    found = &other;
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<BytesPerSecond> link_capacities(const Topology& topology) {
+  std::vector<BytesPerSecond> capacity;
+  for (const Link& link : topology.links()) capacity.push_back(link.bandwidth);
+  return capacity;
+}
+
+std::vector<std::uint8_t> dominated_links(const Topology& topology) {
+  const auto links = topology.links();
+  const auto vertices = topology.vertices();
+  std::vector<std::vector<std::int32_t>> out(vertices.size());
+  std::vector<std::vector<std::int32_t>> in(vertices.size());
+  for (std::size_t l = 0; l < links.size(); ++l) {
+    out[at(links[l].from)].push_back(static_cast<std::int32_t>(l));
+    in[at(links[l].to)].push_back(static_cast<std::int32_t>(l));
+  }
+  const auto is_end = [&](std::int32_t vertex) {
+    return vertices[at(vertex)].kind == topology::VertexKind::Gpu;
+  };
+  std::vector<std::uint8_t> dominated(links.size(), 0);
+  for (std::size_t l = 0; l < links.size(); ++l) {
+    const Link& link = links[l];
+    const Link* after = is_end(link.to) ? nullptr : only_other(links, out[at(link.to)], link);
+    const Link* before = is_end(link.from) ? nullptr : only_other(links, in[at(link.from)], link);
+    // Of two equal links in a row the first stays.
+    const bool narrower_after = after != nullptr && after->bandwidth < link.bandwidth;
+    const bool narrower_before = before != nullptr && before->bandwidth <= link.bandwidth;
+    dominated[l] = narrower_after || narrower_before ? 1 : 0;
+  }
+  return dominated;
+}
+
+}  // namespace moesim::net
