@@ -1,6 +1,7 @@
 #include "operators/attention.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/check.h"
 #include "operators/roofline.h"
@@ -70,6 +71,15 @@ AttentionTimer::AttentionTimer(const Attention& attention, std::int64_t tp, Byte
   }
 }
 
+AttentionTimer::AttentionTimer(const Attention& attention, std::int64_t tp, Bytes kv_element,
+                               const catalog::Gpu& gpu, const Efficiency& prefill,
+                               const Efficiency& decode, const AttentionCurves& curves)
+    : AttentionTimer(attention, tp, kv_element, gpu, prefill, decode) {
+  MOESIM_CHECK(attention.kind == AttentionKind::Gqa, "curves are of grouped-query attention");
+  prefill_curve_ = curves.prefill;
+  decode_curve_ = curves.decode;
+}
+
 void AttentionTimer::set_softmax(const Attention& a, std::int64_t tp, Bytes kv_element,
                                  const catalog::Gpu& gpu, const Efficiency& prefill,
                                  const Efficiency& decode) {
@@ -134,12 +144,25 @@ AttentionTimer::Selection AttentionTimer::select(double all, double queries) con
   return {.attended = recent + chosen, .scored = far};
 }
 
+OperatorTime AttentionTimer::with_indexer(OperatorTime attention, double compute,
+                                          double memory) const {
+  attention.time += std::max(compute, memory) * kSecond;
+  return attention;
+}
+
 OperatorTime AttentionTimer::decode(const DecodeBatch& batch) const {
   MOESIM_DCHECK(batch.sequences >= 0 && batch.context_tokens >= 0, "counts are not negative");
   if (idle_ || batch.sequences == 0) return {};
   const auto queries = static_cast<double>(batch.sequences);
   const Selection s = select(cached_ ? static_cast<double>(batch.context_tokens) : 0.0, queries);
   const Roof& r = decode_;
+  if (decode_curve_) {
+    const DecodeBatch attended{.sequences = batch.sequences,
+                               .context_tokens = std::llround(s.attended),
+                               .hidden_tokens = batch.hidden_tokens};
+    return with_indexer(decode_curve_->time(attended), s.scored * r.compute_per_index_pair,
+                        s.scored * r.memory_per_index_entry);
+  }
   const double compute = s.attended * r.compute_per_pair + s.scored * r.compute_per_index_pair +
                          queries * r.compute_per_token;
   const double memory = s.attended * r.memory_per_entry + s.scored * r.memory_per_index_entry +
@@ -156,6 +179,13 @@ OperatorTime AttentionTimer::prefill(const PrefillBatch& batch) const {
   const double context = cached_ ? static_cast<double>(batch.context_tokens) : 0.0;
   const Roof& r = prefill_;
   const Selection s = select(pairs, queries);
+  if (prefill_curve_) {
+    const PrefillBatch attended{.new_tokens = batch.new_tokens,
+                                .context_tokens = std::llround(context * entries_per_token_),
+                                .pairs = s.attended};
+    return with_indexer(prefill_curve_->time(attended), s.scored * r.compute_per_index_pair,
+                        context * entries_per_token_ * r.memory_per_index_entry);
+  }
   // With selection the engine may still attend to everything (short prompts): the cheaper form.
   double attention = s.attended * r.compute_per_pair;
   if (sparse_top_k_ > 0) {

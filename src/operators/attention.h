@@ -3,36 +3,24 @@
 // Covers GQA/MHA, MLA (decode in absorbed form: every rank reads the latent), windows (sliding and
 // chunked), sparse selection with its indexer, compressed caches and constant-state layers.
 // Model:   operator_time.h with the flops and bytes of docs/models/attention.md; scores and values
-//          are computed in bf16, indexer scores in fp8.
-// Omits:   softmax arithmetic, split-KV combination traffic, tile quantisation; image tokens of
-//          cross-attention.
+//          are computed in bf16, indexer scores in fp8. Layers of GQA and MHA take fitted curves
+//          instead where they are given (decode_attention_curve.h, prefill_attention_curve.h).
+// Omits:   image tokens of cross-attention; without curves: softmax arithmetic, split-KV
+//          combination traffic, tile quantisation.
 // Layer: operators.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "catalog/gpu.h"
 #include "catalog/model.h"
 #include "catalog/precision.h"
+#include "operators/attention_batch.h"
+#include "operators/attention_curves.h"
 #include "operators/operator_time.h"
 
 namespace moesim::operators {
-
-/// Decode step of `sequences` sequences whose contexts, each through effective_context(), sum to
-/// `context_tokens`. One query token per sequence.
-struct DecodeBatch {
-  std::int64_t sequences = 0;
-  std::int64_t context_tokens = 0;
-};
-
-/// New tokens of prompts: `pairs` is the number of (query, key) pairs under the causal mask and the
-/// layer's window: for one chunk of n tokens after p cached ones, n*p + n*(n+1)/2 without window.
-struct PrefillBatch {
-  std::int64_t new_tokens = 0;
-  std::int64_t context_tokens =
-      0;  ///< Keys read: sum over chunks of past + new (capped by the window).
-  double pairs = 0;
-};
 
 /// Pairs of a chunk of `n` tokens that follows `past` tokens, under `window` (0 = none), chunked or
 /// sliding.
@@ -47,6 +35,11 @@ class AttentionTimer {
  public:
   AttentionTimer(const catalog::Attention& attention, std::int64_t tp, Bytes kv_element,
                  const catalog::Gpu& gpu, const Efficiency& prefill, const Efficiency& decode);
+  /// The same on fitted curves, which replace the roofline of the phases they are given for.
+  /// Precondition: a layer of Gqa kind; `curves` are of attention_heads(attention, tp).
+  AttentionTimer(const catalog::Attention& attention, std::int64_t tp, Bytes kv_element,
+                 const catalog::Gpu& gpu, const Efficiency& prefill, const Efficiency& decode,
+                 const AttentionCurves& curves);
   [[nodiscard]] OperatorTime decode(const DecodeBatch& batch) const;
   [[nodiscard]] OperatorTime prefill(const PrefillBatch& batch) const;
   /// Tokens of context that count for one sequence in this layer: min(context, window), 0 for
@@ -81,8 +74,13 @@ class AttentionTimer {
                   const Efficiency& prefill, const Efficiency& decode);
   [[nodiscard]] Selection select(double all, double queries) const;
 
+  [[nodiscard]] OperatorTime with_indexer(OperatorTime attention, double compute,
+                                          double memory) const;
+
   Roof decode_;
   Roof prefill_;
+  std::optional<PrefillAttentionCurve> prefill_curve_;
+  std::optional<DecodeAttentionCurve> decode_curve_;
   double sparse_prefill_per_pair_ = 0;  ///< MLA with selection: compute of the absorbed form.
   double entries_per_token_ = 1;
   std::int64_t window_ = 0;

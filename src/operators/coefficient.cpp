@@ -4,6 +4,8 @@
 #include <array>
 
 #include "core/check.h"
+#include "operators/decode_attention_curve.h"
+#include "operators/prefill_attention_curve.h"
 
 namespace moesim::operators {
 namespace {
@@ -15,7 +17,9 @@ struct Operation {
 
 // One line per calibrated operation, by name.
 const std::vector<Operation>& operations() {
-  static const std::vector<Operation> all{};
+  static const std::vector<Operation> all{
+      {"attention_decode", &DecodeAttentionCurve::coefficients},
+      {"attention_prefill", &PrefillAttentionCurve::coefficients},};
   return all;
 }
 

@@ -9,8 +9,9 @@
 
 namespace moesim::operators {
 
-/// Which side of the roofline decided the time.
-enum class Bound { Compute, Memory };
+/// Which side of the roofline decided the time; Launch: neither, but fixed costs and the length of
+/// the longest chain of steps.
+enum class Bound { Compute, Memory, Launch };
 
 struct OperatorTime {
   Seconds time{};
