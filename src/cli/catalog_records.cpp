@@ -147,6 +147,7 @@ Table show_gpu(const catalog::Gpu& gpu) {
   record.add("scale_up_domain_gpus", "  GPUs", std::int64_t{gpu.scale_up_domain});
   record.add("pcie_gb_per_s", "PCIe GB/s", gpu.pcie_bandwidth / 1.0_GBps);
   record.add("nic_gbit_per_s", "NIC Gb/s", unless_zero(gpu.nic_bandwidth / 1.0_Gbitps));
+  record.add("multiprocessors", "multiprocessors", count_unless_zero(static_cast<double>(gpu.sms)));
   record.add("tdp_w", "power W", unless_zero(gpu.tdp / 1.0_W));
   record.add("all_in_power_w", "  with its host W", unless_zero(gpu.all_in_power / 1.0_W));
   record.add("source", "source", gpu.source);

@@ -7,6 +7,7 @@ namespace moesim::scenario {
 namespace {
 
 constexpr std::int64_t kMaxGpus = 1 << 20;
+constexpr std::int64_t kMaxMultiprocessors = 1 << 20;
 
 catalog::ScaleUpKind scale_up_kind(proto::Gpu::ScaleUp kind, const MessageScope& scope) {
   switch (kind) {
@@ -139,6 +140,7 @@ catalog::Gpu convert_gpu(const proto::Gpu& message, const MessageScope& scope) {
       scope.required_quantity<BytesPerSecond>("pcie_bandwidth", parse_bandwidth, kBandwidthRange);
   gpu.nic_bandwidth =
       scope.quantity<BytesPerSecond>("nic_bandwidth", parse_bandwidth, kBandwidthRange);
+  gpu.sms = scope.number("sms", 0, 1, kMaxMultiprocessors);
   gpu.tdp = scope.quantity<Watts>("tdp", parse_power, kPowerRange);
   gpu.all_in_power = scope.quantity<Watts>("all_in_power", parse_power, kPowerRange);
   gpu.source = scope.required_text("source");
@@ -212,6 +214,12 @@ catalog::Engine convert_engine(const proto::Engine& message, const MessageScope&
   engine.iteration_overhead =
       scope.required_quantity<Seconds>("iteration_overhead", parse_seconds, kLatencyRange);
   engine.iteration_overhead_source = scope.required_text("iteration_overhead_source");
+  if (scope.has("kernels")) engine.kernels = scope.required_text("kernels");
+  if (engine.kernels != "trtllm" && engine.kernels != "sglang") {
+    scope.error("kernels", "is \"" + engine.kernels + "\"", "give \"trtllm\" or \"sglang\"");
+  }
+  engine.kernels_borrowed =
+      !scope.flag("kernels_measured");
   engine.gpu_memory_utilization = scope.required_real("gpu_memory_utilization", 0.0, 1.0);
   engine.block_size = scope.required_number("block_size", 1, 1 << 20);
   for (int i = 0; i < message.support_size(); ++i) {
