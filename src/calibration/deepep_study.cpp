@@ -75,10 +75,12 @@ void DeepEpLowLatencyStudy::read(const CsvTable& table, const TableOrigin& origi
                          .nodes = group.nodes,
                          .scale_up = copies.scale_up * moved / origin.gpu->scale_up_bandwidth,
                          .network = copies.network * moved / origin.gpu->nic_bandwidth});
+      const std::uint64_t own = group_hash({group.nodes, hidden, group.top_k, group.experts});
+      // Node counts are left out whole; a single node cannot be told from several.
       add({.curve = curve,
            .label = 0,
-           .group = group_hash({group.nodes, hidden, group.top_k, group.experts}),
-           .family = group_hash({group.nodes}),
+           .group = own,
+           .family = group.nodes > 1 ? group_hash({group.nodes}) : own,
            .measured = table.positive(r, us) * 1e-6});
     }
   }

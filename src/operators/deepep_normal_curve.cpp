@@ -5,7 +5,6 @@
 
 #include "core/check.h"
 #include "core/math.h"
-#include "operators/overlap.h"
 
 namespace moesim::operators {
 namespace {
@@ -25,10 +24,9 @@ enum Coefficient : std::size_t {
   kNic,
   kIncast,
   kIncastExponent,
-  kOverlap,
 };
 
-constexpr std::array<CoefficientSpec, 13> kSpecs{{
+constexpr std::array<CoefficientSpec, 12> kSpecs{{
     {"base_us", 26.0, 5.0, 80.0},
     {"hidden_1024_us", 1.0, 0.0, 10.0},
     {"picks_8_us", 0.5, 0.0, 8.0},
@@ -41,7 +39,6 @@ constexpr std::array<CoefficientSpec, 13> kSpecs{{
     {"network_efficiency", 0.95, 0.4, 1.0},
     {"incast", 0.8, 0.0, 3.0},
     {"incast_exponent", 2.0, 1.0, 3.0},
-    {"overlap", 0.05, 0.0, 1.0},
 }};
 
 double fourth_power(double x) { return x * x * (x * x); }
@@ -92,7 +89,7 @@ Seconds DeepEpNormalCurve::time(const NormalExchangeShape& shape) const {
   if (most == 0.0) return floor * 1_us;
   const double sum =
       fourth_power(copying / most) + fourth_power(scale_up / most) + fourth_power(network / most);
-  return overlapped(floor, most * std::sqrt(std::sqrt(sum)), v[kOverlap]) * 1_us;
+  return (floor + most * std::sqrt(std::sqrt(sum))) * 1_us;
 }
 
 }  // namespace moesim::operators

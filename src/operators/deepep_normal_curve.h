@@ -1,6 +1,6 @@
 // Time of DeepEP's high-throughput dispatch or combine, fitted to measurements.
 //
-// Model:   t = overlapped(floor, (copying^4 + scale-up^4 + network^4)^(1/4)): copying = (copies *
+// Model:   t = floor + (copying^4 + scale-up^4 + network^4)^(1/4): copying = (copies *
 //          (row + bytes / rate) + tokens * token) / SMs, more by a factor between nodes, where
 //          copies are handed on; the network loses from two nodes on to many senders per port.
 //          Node-de-duplicated: a token travels once to each node and from there over scale-up.
@@ -50,7 +50,7 @@ class DeepEpNormalCurve {
   [[nodiscard]] Seconds time(const NormalExchangeShape& shape) const;
 
  private:
-  static constexpr std::size_t kCount = 13;
+  static constexpr std::size_t kCount = 12;
   std::array<double, kCount> values_{};
 };
 

@@ -29,18 +29,18 @@ enum Coefficient : std::size_t {
 
 constexpr std::array<CoefficientSpec, 13> kSpecs{{
     {"base_us", 3.0, 0.5, 30.0},
-    {"rank_share", 0.05, 0.02, 0.3},
+    {"rank_share", 0.04, 0.03, 0.12},
     {"second_shot_us", 6.0, 3.0, 35.0},
     {"one_shot_efficiency", 0.65, 0.4, 0.8},
     {"two_shot_efficiency", 0.8, 0.4, 0.95},
     {"limit_bytes", 1.5e7, 2e6, 1e8},
     {"library_base_us", 15.0, 5.0, 50.0},
-    {"library_efficiency", 0.87, 0.7, 1.0},
-    {"library_few", 0.33, 0.2, 0.5},
+    {"library_efficiency", 0.88, 0.75, 1.0},
+    {"library_few", 0.33, 0.28, 0.38},
     {"ramp_bytes", 1e6, 1e5, 1e7},
-    {"ramp_exponent", 0.45, 0.3, 0.65},
-    {"switch_efficiency", 0.62, 0.5, 0.75},
-    {"sharing_exponent", 0.0, 0.0, 2.5},
+    {"ramp_exponent", 0.42, 0.36, 0.48},
+    {"switch_efficiency", 0.68, 0.6, 0.75},
+    {"sharing_exponent", 1.2, 0.5, 2.5},
 }};
 
 constexpr std::int64_t kFewestForSwitch = 5;
@@ -84,8 +84,14 @@ EngineAllReduceCurve::EngineAllReduceCurve(const ScaleUpLink& link, std::string_
 EngineAllReduceTime EngineAllReduceCurve::at(std::int64_t gpus) const {
   MOESIM_CHECK(gpus >= 2, "an all-reduce joins GPUs");
   const auto n = static_cast<double>(gpus);
-  const double rate = link_.bandwidth / 1_Bps * math::pow(2.0 / n, values_[kSharing]);
-  const double slower = 1e-6 * (1.0 + values_[kRank] * (n - 2.0));
+  double rate = link_.bandwidth / 1_Bps;
+  double slower = 1e-6 * (1.0 + values_[kRank] * (n - 2.0));
+  if (link_.shared) {
+    // Crowding of the host tells on flags almost as much as on data.
+    constexpr double kFlags = 0.6;
+    rate *= math::pow(2.0 / n, values_[kSharing]);
+    slower *= math::pow(n / 2.0, kFlags * values_[kSharing]);
+  }
   const double ring = 2.0 * (n - 1.0) / n;
   EngineAllReduceTime t;
   t.one_shot_ = values_[kBase] * slower;

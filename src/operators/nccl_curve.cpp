@@ -44,8 +44,8 @@ constexpr std::array<CoefficientSpec, 16> kSpecs{{
     {"reduce_few", 0.4, 0.0, 0.9},
     {"exchange_efficiency", 0.85, 0.05, 1.0},
     {"exchange_few", 0.4, 0.0, 0.9},
-    {"sharing_exponent", 0.0, 0.0, 2.5},
-    {"switch_efficiency", 0.63, 0.3, 1.0},
+    {"sharing_exponent", 2.0, 0.0, 2.5},
+    {"switch_efficiency", 0.68, 0.3, 1.0},
 }};
 
 /// Fewer GPUs leave reduction in the switch to rings.
@@ -54,9 +54,9 @@ constexpr std::int64_t kFewestForSwitch = 5;
 }  // namespace
 
 ScaleUpLink scale_up_link(const catalog::Gpu& gpu) {
-  const bool reduces = gpu.scale_up == catalog::ScaleUpKind::NvSwitch &&
-                       gpu.architecture != "Ampere" && gpu.architecture != "Volta";
-  return {.bandwidth = gpu.scale_up_bandwidth, .reduces = reduces};
+  return {.bandwidth = gpu.scale_up_bandwidth,
+          .reduces = gpu.scale_up == catalog::ScaleUpKind::NvSwitch && gpu.architecture == "Hopper",
+          .shared = gpu.scale_up == catalog::ScaleUpKind::Pcie};
 }
 
 Seconds RampedTime::time(Bytes bytes) const {

@@ -27,9 +27,11 @@ enum class CollectiveOp { AllReduce, AllGather, ReduceScatter, AllToAll };
 /// The links that join the GPUs of a scale-up domain.
 struct ScaleUpLink {
   BytesPerSecond bandwidth;  ///< Peak of a GPU, one direction.
-  bool reduces = false;      ///< The switch sums what passes it (NVLS).
+  bool reduces = false;      ///< The switch sums what passes it (NVLS), and that is faster.
+  bool shared = false;       ///< The GPUs of a host meet on its PCIe.
 };
-/// As the data sheet of the GPU says. Switches reduce from Hopper on.
+/// As the data sheet of the GPU says. Reduction in the switch: Hopper; measured on Blackwell, rings
+/// are as fast, and all-reduces of eight GPUs show no gain over them.
 [[nodiscard]] ScaleUpLink scale_up_link(const catalog::Gpu& gpu);
 
 /// A collective of one operation and group size, everything but the bytes folded in.

@@ -1,8 +1,9 @@
 // Time of a phase of TensorRT-LLM's all-to-all over NVLink, fitted to measurements.
 //
 // Model:   t = overlapped(base + step * log2(ranks), sqrt(memory^2 + link^2)): memory = tokens *
-//          (token + passes * picks * bytes / memory rate), every pick's row passing device memory whatever
-//          the number of ranks; link = bytes over the busiest NVLink, one copy per token and rank.
+//          (token + passes * picks * bytes / memory rate), every pick's row passing device memory
+//          whatever the number of ranks; link = bytes over the busiest NVLink, one copy per token
+//          and rank.
 // Source:  TensorRT-LLM's one-sided and two-sided kernels; constants are fitted.
 // Omits:   racks joined by a network. Coefficients and errors: docs/models/collectives.md.
 // Layer:   operators.
