@@ -1,0 +1,98 @@
+// Time of the expert block of one MoE layer on one rank as measured, from the load it really got.
+//
+// Model:   w = matrices h i weights an expert (i: divided by the expert TP), X experts touched with
+//          P token-expert pairs, R_t rows after filling tiles of t rows, A tokens that arrived.
+//              rows    = min over t of R_t (1 + tile_half / t)       (+ A k - P, see below)
+//              compute = 2 rows ((matrices - 1) h i (1 + k_half/h) + h i (1 + k_half/i))
+//                        / (peak * compute share)
+//              memory  = read(w X bytes per weight) / (bandwidth * memory share)
+//              work    = smooth_max(compute, memory; serial)
+//                        + (activation P + gather A k) (3 h + (matrices + 1) i) 2 B / bandwidth
+//              floor   = launch + expert L + token T + step (h + i)
+//              t       = overlapped(floor, work; overlap)
+//          and never below max(flops of P / peak, weights / bandwidth). read(): weights that fit
+//          the L2 cache and were used just before come back four times as fast; not so when cold.
+//          L experts lie on the rank, T tokens are looked through by its kernels.
+//          A kernel that computes every pair of the tokens it got adds the A k - P foreign rows.
+// Source:  coefficients fitted per GPU, format, engine and kernel:
+//          scenarios/catalog/curves/expert_gemm.txtpb; docs/models/expert_gemm.md.
+// Omits:   router, shared experts, communication.
+// Layer:   operators.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "catalog/gpu.h"
+#include "operators/coefficient.h"
+#include "operators/kernel_format.h"
+#include "operators/operator_time.h"
+
+namespace moesim::operators {
+
+/// Rows of the tiles that the kernels choose from.
+inline constexpr std::array<std::int64_t, 5> kExpertTiles = {8, 16, 32, 64, 128};
+
+/// What one rank got in one layer: counts, or means of counts over draws.
+struct ExpertWork {
+  double pairs = 0;            ///< P: token-expert pairs.
+  double experts_touched = 0;  ///< X: local experts with at least one token.
+  double arrived = 0;          ///< A: distinct tokens with a pair here.
+  double looked_through = 0;   ///< T: tokens the rank's kernels sort; at least `arrived`.
+  std::array<double, kExpertTiles.size()> padded{};  ///< R_t, in the order of kExpertTiles.
+
+  /// Adds one local expert with `tokens` tokens to pairs, experts_touched and padded.
+  void add_expert(std::int64_t tokens) {
+    if (tokens <= 0) return;
+    pairs += static_cast<double>(tokens);
+    experts_touched += 1.0;
+    for (std::size_t t = 0; t < kExpertTiles.size(); ++t) {
+      const std::int64_t tile = kExpertTiles[t];
+      padded[t] += static_cast<double>((tokens + tile - 1) / tile * tile);
+    }
+  }
+};
+
+/// What does not change from call to call.
+struct ExpertBlock {
+  std::int64_t hidden = 0;
+  std::int64_t intermediate = 0;   ///< Of this rank: divided by the expert TP.
+  std::int64_t matrices = 3;       ///< 3 gated, 2 plain.
+  std::int64_t local_experts = 1;  ///< L: expert slots of the rank.
+  std::int64_t topk = 1;           ///< k
+  bool computes_foreign = false;   ///< The kernel computes all k pairs of every token it got.
+  bool cold = true;                ///< Weights come from memory, as they do when layers alternate.
+};
+
+class ExpertCurve {
+ public:
+  [[nodiscard]] static std::span<const CoefficientSpec> coefficients();
+  /// `values` in the order of coefficients(), within their bounds.
+  ExpertCurve(const catalog::Gpu& gpu, const KernelFormat& format, const ExpertBlock& block,
+              std::span<const double> values);
+  /// Pure, allocates nothing. Monotone in each count; no pairs take no time.
+  [[nodiscard]] OperatorTime time(const ExpertWork& work) const;
+  /// max(flops / peak, bytes of the weights touched / bandwidth).
+  [[nodiscard]] Seconds data_sheet_bound(const ExpertWork& work) const;
+
+ private:
+  std::array<double, kExpertTiles.size()> tile_cost_{};  ///< 1 + tile_half / t
+  double floor_us_ = 0;
+  double us_per_token_ = 0;
+  double us_per_row_ = 0;         ///< Compute.
+  double us_per_pair_ = 0;        ///< Activations of a pair.
+  double us_per_gathered_ = 0;    ///< Of each of the k pairs of a token that arrived.
+  double us_per_expert_ = 0;      ///< Weights from memory.
+  double caches_per_expert_ = 0;  ///< Weights as a share of the cache; 0: cold.
+  double serial_ = 0;
+  double overlap_ = 0;
+  double topk_ = 1;
+  double foreign_ = 0;  ///< 1: foreign pairs are computed.
+  double bound_us_per_pair_ = 0;
+  double bound_us_per_expert_ = 0;
+};
+
+}  // namespace moesim::operators
