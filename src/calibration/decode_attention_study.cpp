@@ -50,8 +50,9 @@ void DecodeAttentionStudy::predict(std::span<const std::int32_t> samples,
     const auto s = static_cast<std::size_t>(samples[i]);
     const AttentionRow& row = rows_[s];
     if (last == nullptr || !same_kernel(*last, row)) {
-      curve.emplace(gpu_of(this->samples()[s].curve), row.heads, row.kv_element, row.math,
-                    coefficients);
+      const std::int32_t c = this->samples()[s].curve;
+      curve.emplace(gpu_of(c), row.heads, row.kv_element, row.math,
+                    curves()[static_cast<std::size_t>(c)].variant, coefficients);
       last = &row;
     }
     predicted[i] = curve->time(batch_of(row)).time / kSecond;

@@ -113,6 +113,26 @@ class Search {
     return result;
   }
 
+  /// Puts coefficients that no row depends on back to their start: random starts moved them.
+  void settle(std::span<const operators::CoefficientSpec> specs, FitResult& best) {
+    VectorXd residuals(static_cast<Index>(measured_.size()));
+    VectorXd point(static_cast<Index>(specs.size()));
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      point[static_cast<Index>(i)] = coordinates_.from(i, best.coefficients[i]);
+    }
+    const double reached = evaluate(point, residuals);
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      const auto c = static_cast<Index>(i);
+      const double fitted = point[c];
+      point[c] = coordinates_.from(i, specs[i].start);
+      if (evaluate(point, residuals) == reached) {
+        best.coefficients[i] = specs[i].start;
+      } else {
+        point[c] = fitted;
+      }
+    }
+  }
+
  private:
   void differentiate(const VectorXd& point, const VectorXd& residuals, VectorXd& moved,
                      MatrixXd& jacobian) {
@@ -174,6 +194,7 @@ FitResult robust_fit(std::span<const operators::CoefficientSpec> specs,
     FitResult found = search.descend(std::move(point), settings.iterations);
     if (found.loss < best.loss) best = std::move(found);
   }
+  if (best.loss < kInfinity) search.settle(specs, best);
   return best;
 }
 

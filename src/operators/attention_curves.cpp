@@ -64,9 +64,9 @@ AttentionCurves find_attention_curves(const catalog::CurveSet& curves, const cat
                             DecodeAttentionCurve::variant(engine, heads));
   if (found.decode_match) {
     // Decode multiplies in bf16 whatever the cache holds.
-    found.decode.emplace(
-        gpu, heads, kv_element, MathFormat::Bf16,
-        values_of(*found.decode_match->curve, DecodeAttentionCurve::coefficients()));
+    const catalog::Curve& curve = *found.decode_match->curve;
+    found.decode.emplace(gpu, heads, kv_element, MathFormat::Bf16, curve.key.variant,
+                         values_of(curve, DecodeAttentionCurve::coefficients()));
   }
   return found;
 }

@@ -53,7 +53,7 @@ constexpr double kBlockGrowth = 0.4;
 constexpr double kTokenGrowth = 0.8;
 constexpr double kReferenceWidth = 128.0;
 
-bool wide(const AttentionHeads& heads) { return heads.heads > kMostGrouped * heads.kv_heads; }
+constexpr std::string_view kWide = "wide";
 
 }  // namespace
 
@@ -62,13 +62,14 @@ std::span<const CoefficientSpec> DecodeAttentionCurve::coefficients() { return k
 std::string DecodeAttentionCurve::variant(std::string_view engine, const AttentionHeads& heads) {
   if (engine.starts_with("trtllm")) {
     if (heads.heads == heads.kv_heads) return "mha";
-    if (wide(heads)) return "wide";
+    if (heads.heads > kMostGrouped * heads.kv_heads) return std::string(kWide);
   }
   return width_variant(heads.head_dim);
 }
 
 DecodeAttentionCurve::DecodeAttentionCurve(const catalog::Gpu& gpu, const AttentionHeads& heads,
                                            Bytes kv_element, catalog::MathFormat math,
+                                           std::string_view kernel,
                                            std::span<const double> values) {
   MOESIM_CHECK(values.size() == kSpecs.size(), "a curve has all its coefficients");
   MOESIM_CHECK(heads.heads >= 1 && heads.kv_heads >= 1 && heads.head_dim >= 1,
@@ -80,7 +81,7 @@ DecodeAttentionCurve::DecodeAttentionCurve(const catalog::Gpu& gpu, const Attent
   const double rate = gpu.peak(math) / (kFlop / kSecond);
   const double bandwidth = gpu.memory_bandwidth / (kByte / kSecond);
   const double width = static_cast<double>(heads.head_dim) / kReferenceWidth;
-  const auto blocks = static_cast<double>(wide(heads) ? heads.heads : heads.kv_heads);
+  const auto blocks = static_cast<double>(kernel == kWide ? heads.heads : heads.kv_heads);
   const auto sms = multiprocessors(gpu);
 
   launch_ = (values[kLaunch] + values[kHeads] * std::min(h / kManyHeads, 1.0)) * kMicro;

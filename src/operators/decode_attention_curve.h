@@ -33,9 +33,11 @@ class DecodeAttentionCurve {
   /// head per key-value head ("mha") and for more than 32 ("wide").
   [[nodiscard]] static std::string variant(std::string_view engine, const AttentionHeads& heads);
 
-  /// `values` in the order of coefficients(), within their bounds; `math`: of scores and values.
+  /// `values` in the order of coefficients(), within their bounds, of a curve of `kernel` (a name
+  /// as variant() gives); `math`: of scores and values.
   DecodeAttentionCurve(const catalog::Gpu& gpu, const AttentionHeads& heads, Bytes kv_element,
-                       catalog::MathFormat math, std::span<const double> values);
+                       catalog::MathFormat math, std::string_view kernel,
+                       std::span<const double> values);
   /// Pure; never below the data sheet's roofs; rises with each field of the batch.
   [[nodiscard]] OperatorTime time(const DecodeBatch& batch) const;
 
