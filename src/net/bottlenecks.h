@@ -119,16 +119,20 @@ class Bottlenecks {
   void withdraw(Class& c);
   void mark_dirty(const Class& c);
 
-  void touch(std::size_t link);
+  /// Slot of a link, which it gets if it has none.
+  std::size_t touch(std::int32_t link);
+  void close(std::size_t slot);
   /// Adds to what is left of a touched link and to the weight that shares it.
-  void give(std::size_t link, double left, double weight);
+  void give(std::size_t slot, double left, double weight);
+  /// Slot of the link that fills up, or filled up before, at the lowest level; kNone at the end.
   [[nodiscard]] std::int32_t lowest();
-  [[nodiscard]] double key(std::size_t link) const;
+  [[nodiscard]] double lowest_of(std::size_t block) const;
+  [[nodiscard]] double key(std::size_t slot) const;
   void release(Class& c);
-  bool keep_at_filled_link(std::int32_t path_class, double water);
-  void release_owned(std::size_t link, double water);
-  bool take_higher(std::size_t link, double level);
-  void fill(std::size_t link, double level);
+  bool keep_at_filled_link(std::int32_t path_class);
+  void release_owned(std::size_t slot);
+  bool take_higher(std::size_t slot, double level);
+  void fill(std::size_t slot, double level);
   void fix(std::int32_t path_class, std::int32_t link, double level);
   void begin_solve();
   void finish_solve();
@@ -150,15 +154,17 @@ class Bottlenecks {
   std::vector<std::uint8_t> is_dirty_;
   std::vector<std::int32_t> fresh_;  ///< Classes that gained weight.
 
-  // While solving. A link that is not touched has key infinity.
+  // While solving: touched links have slots, in the order in which they were touched.
   std::uint32_t solve_ = 0;
-  std::vector<std::uint32_t> touched_;  ///< [link] number of the last solve that touched it.
-  std::vector<std::uint8_t> filled_;    ///< [link] if touched.
-  std::vector<std::uint8_t> shared_;    ///< [link] its classes must be looked at one by one.
-  std::vector<double> left_;            ///< [link] capacity for classes not fixed.
-  std::vector<double> weight_;          ///< [link] of the classes not fixed.
-  std::vector<double> trigger_;         ///< [link] old level until its classes are released.
-  std::vector<std::int32_t> touched_links_;
+  double filled_at_ = 0;                     ///< Level at which a link has filled up last.
+  std::vector<std::uint32_t> touched_;       ///< [link] number of the last solve that touched it.
+  std::vector<std::int32_t> slot_;           ///< [link] if touched.
+  std::vector<std::int32_t> touched_links_;  ///< [slot]
+  std::vector<std::uint8_t> filled_;         ///< [slot]
+  std::vector<std::uint8_t> shared_;         ///< [slot] its classes must be looked at one by one.
+  std::vector<double> left_;                 ///< [slot] capacity for classes not fixed.
+  std::vector<double> weight_;               ///< [slot] of the classes not fixed.
+  std::vector<double> trigger_;              ///< [slot] old level until its classes are released.
   std::vector<double> lowest_of_block_;
   std::vector<std::uint8_t> stale_block_;
   std::vector<Move> moves_;
