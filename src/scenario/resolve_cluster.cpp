@@ -16,6 +16,18 @@ namespace {
 constexpr double kEstimatedEfficiency = 0.75;
 constexpr Seconds kEstimatedLatency = Seconds::from_base(2e-6);
 
+/// Links between leaves and spines of one cluster, each way.
+constexpr std::int64_t kMaxTrunks = 262'144;
+
+std::int64_t leaves_of(const topology::Cluster& c) {
+  const bool rail = c.scale_out != topology::ScaleOut::LeafSpine;
+  const std::int64_t group =
+      rail ? c.leaf_ports
+           : std::max<std::int64_t>(1, c.leaf_ports / std::max<std::int64_t>(1, c.nics_per_node));
+  const std::int64_t rails = rail ? std::min(c.nics_per_node, c.gpus_per_node) : 1;
+  return (c.nodes + group - 1) / group * rails;
+}
+
 bool is_near(BytesPerSecond a, BytesPerSecond b) { return std::abs(a / b - 1.0) < 0.02; }
 
 /// First fabric of one of `kinds`, in their order, whose peak is that of the data sheet.
@@ -220,6 +232,9 @@ void Resolver::resolve_scale_out(proto::Cluster& cluster) {
     case proto::Cluster::LEAF_SPINE:
       c.scale_out = topology::ScaleOut::LeafSpine;
       break;
+    case proto::Cluster::RAIL_ONLY:
+      c.scale_out = topology::ScaleOut::RailOnly;
+      break;
     default:
       c.scale_out = topology::ScaleOut::None;
       if (!one_domain) {
@@ -228,6 +243,11 @@ void Resolver::resolve_scale_out(proto::Cluster& cluster) {
               "use RAIL or LEAF_SPINE");
       }
   }
+  resolve_leaves(cluster);
+}
+
+void Resolver::resolve_leaves(proto::Cluster& cluster) {
+  topology::Cluster& c = scenario_.deployment.cluster;
   if (!cluster.has_nics_per_node()) cluster.set_nics_per_node(c.gpus_per_node);
   c.nics_per_node = checked_count(findings_, "cluster.nics_per_node", cluster.nics_per_node(),
                                   c.scale_out == topology::ScaleOut::None ? 0 : 1, 72);
@@ -236,6 +256,19 @@ void Resolver::resolve_scale_out(proto::Cluster& cluster) {
   if (!cluster.has_oversubscription()) cluster.set_oversubscription(1.0);
   c.oversubscription = checked_real(findings_, "cluster.oversubscription",
                                     cluster.oversubscription(), 1.0, LowEnd::Included, 64.0);
+  if (!cluster.has_spine_switches()) cluster.set_spine_switches(1);
+  c.spine_switches =
+      checked_count(findings_, "cluster.spine_switches", cluster.spine_switches(), 1, 1024);
+  if (c.spine_switches > 1 && c.scale_out == topology::ScaleOut::RailOnly) {
+    error("cluster.spine_switches", "RAIL_ONLY has no spines", "leave it out or use RAIL");
+  }
+  const std::int64_t leaves = leaves_of(c);
+  if (leaves * c.spine_switches > kMaxTrunks) {
+    error("cluster.spine_switches",
+          fmt::format("{} leaves by {} spines are {} trunks, at most {}", leaves, c.spine_switches,
+                      leaves * c.spine_switches, kMaxTrunks),
+          "use fewer spines or larger leaves");
+  }
   if (!cluster.has_switch_latency()) cluster.set_switch_latency("300 ns");
   const auto latency =
       checked_quantity<Seconds>(findings_, "cluster.switch_latency", cluster.switch_latency(),
@@ -250,6 +283,7 @@ void Resolver::resolve_cluster() {
   }
   proto::Cluster& cluster = *message_.mutable_cluster();
   topology::Cluster& c = scenario_.deployment.cluster;
+  if (!resolve_cluster_preset(cluster)) return;
   if (std::optional<catalog::Gpu> gpu = resolve_gpu()) {
     has_gpu_ = true;
     c.gpu = std::move(*gpu);
@@ -260,6 +294,8 @@ void Resolver::resolve_cluster() {
     resolve_links(cluster);
   }
   c.name = fmt::format("{} x {} {}", c.nodes, c.gpus_per_node, c.gpu.name);
+  resolve_degraded(cluster);
+  if (has_gpu_ && !findings_.any_at("cluster")) check_reach();
   has_cluster_ = has_gpu_ && !findings_.any_at("cluster");
 }
 

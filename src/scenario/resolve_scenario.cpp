@@ -35,6 +35,11 @@ Scenario Resolver::resolve() {
   return std::move(scenario_);
 }
 
+Scenario Resolver::resolve_only_cluster() {
+  resolve_cluster();
+  return std::move(scenario_);
+}
+
 void Resolver::resolve_names() {
   const auto limited = [&](const std::string& path, const std::string& text, std::size_t limit) {
     if (text.size() > limit) {

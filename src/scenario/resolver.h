@@ -38,6 +38,8 @@ class Resolver {
 
   /// The scenario; its value counts only if `findings` has none.
   [[nodiscard]] Scenario resolve();
+  /// The same with nothing but its cluster, so that no file it names is opened.
+  [[nodiscard]] Scenario resolve_only_cluster();
 
  private:
   void resolve_names();
@@ -48,10 +50,15 @@ class Resolver {
   std::optional<catalog::Model> imported_model();
 
   void resolve_cluster();
+  /// Fills in the fields of its preset; false, with a report, if there is no such preset.
+  bool resolve_cluster_preset(proto::Cluster& cluster);
   std::optional<catalog::Gpu> resolve_gpu();
   void resolve_cluster_size(proto::Cluster& cluster);
   void resolve_links(proto::Cluster& cluster);
   void resolve_scale_out(proto::Cluster& cluster);
+  void resolve_leaves(proto::Cluster& cluster);
+  void resolve_degraded(const proto::Cluster& cluster);
+  void check_reach();
   catalog::Fabric default_scale_up() const;
   catalog::Fabric default_pcie() const;
   catalog::Fabric default_nic() const;
