@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/check.h"
+#include "operators/coefficient.h"
 
 namespace moesim::operators {
 namespace {
@@ -119,6 +121,13 @@ struct Phase {
   double share = 0;
 };
 
+/// What is collected: which curve stands for a phase inside a domain, and how often it is passed.
+struct Kind {
+  std::vector<CollectiveOp> inside;  ///< Of a single domain.
+  std::vector<CollectiveOp> shared;  ///< Of a domain among several.
+  double passes = 1;
+};
+
 CollectiveCost sum(const std::vector<Phase>& phases, double passes, std::string algorithm) {
   CollectiveCost cost{.algorithm = std::move(algorithm)};
   double longest = 0.0;
@@ -134,6 +143,21 @@ CollectiveCost sum(const std::vector<Phase>& phases, double passes, std::string 
   return cost;
 }
 
+/// The double tree's form of what `ring` does between `domains` domains: every rank sends and gets
+/// the message twice, in steps that grow with the logarithm.
+AffineCost double_tree(const std::vector<Phase>& inside, const Phase& ring, double domains) {
+  double levels = 0.0;
+  for (double reach = 1.0; reach < domains; reach *= 2.0) levels += 1.0;
+  AffineCost cost{.latency = ring.step.latency_of(2.0 * levels),
+                  .seconds_per_byte = 2.0 * ring.step.seconds_per_byte * ring.share * domains /
+                                      std::max(domains - 1.0, 1.0)};
+  for (const Phase& phase : inside) {
+    cost.latency += phase.step.latency_of(2.0 * phase.steps);
+    cost.seconds_per_byte += 2.0 * phase.share * phase.step.seconds_per_byte;
+  }
+  return cost;
+}
+
 /// A phase among the equal groups `rings`, whose ranks together hold `part` of the message.
 Phase ring_phase(const Topology& topology, const std::vector<Group>& rings, double part) {
   const auto n = static_cast<double>(rings.front().size());
@@ -144,48 +168,155 @@ Phase ring_phase(const Topology& topology, const std::vector<Group>& rings, doub
   return {.step = ring_step(topology, rings), .steps = n - 1.0, .share = part * (n - 1.0) / n};
 }
 
-/// Gather or scatter (one pass), or both (two passes).
-CollectiveCost collective(const Topology& topology, std::span<const GpuId> group, double passes) {
+/// Curves were measured behind switches and among the GPUs of a PCIe host, each as one domain.
+bool fits_curves(const Topology& topology, const Group& domain) {
+  const bool host = topology.cluster().scale_up.kind == catalog::FabricKind::Pcie;
+  return domain.size() > 1 && !pair_links(topology, domain) &&
+         (host || shares_scale_up(topology, domain));
+}
+
+void add_measured(const NcclCurve& curve, const std::vector<CollectiveOp>& ops, std::size_t ranks,
+                  CollectiveCost& cost) {
+  for (const CollectiveOp op : ops) {
+    cost.measured.emplace_back(curve.at(op, static_cast<std::int64_t>(ranks)));
+  }
+}
+
+CollectiveCost collective(const Topology& topology, std::span<const GpuId> group, const Kind& kind,
+                          const CollectiveCurves& curves) {
   check_distinct(group);
   if (group.size() < 2) return {.algorithm = "none"};
   const std::vector<Group> domains = by_domain(topology, group);
   const std::size_t local = domains.front().size();
   const bool even = std::all_of(domains.begin(), domains.end(),
                                 [&](const Group& d) { return d.size() == local; });
+  const bool measured = curves.library && fits_curves(topology, domains.front());
+  if (domains.size() == 1 && measured) {
+    CollectiveCost cost{.algorithm = "measured"};
+    add_measured(*curves.library, kind.inside, local, cost);
+    return cost;
+  }
+  const auto count = static_cast<double>(domains.size());
   if (domains.size() == 1 || local == 1 || !even) {
     const std::string name = pair_links(topology, group) ? "direct" : "ring";
-    return sum({ring_phase(topology, {Group(group.begin(), group.end())}, 1.0)}, passes, name);
+    const Phase ring = ring_phase(topology, {Group(group.begin(), group.end())}, 1.0);
+    CollectiveCost cost = sum({ring}, kind.passes, name);
+    if (kind.passes > 1.0 && local == 1 && even) cost.tree = double_tree({}, ring, count);
+    return cost;
   }
   std::vector<Group> across(local);
   for (const Group& domain : domains) {
     for (std::size_t i = 0; i < local; ++i) across[i].push_back(domain[i]);
   }
-  return sum({ring_phase(topology, domains, 1.0),
-              ring_phase(topology, across, 1.0 / static_cast<double>(local))},
-             passes, "hierarchical ring");
+  const Phase between = ring_phase(topology, across, 1.0 / static_cast<double>(local));
+  std::vector<Phase> inside;
+  if (!measured) inside.push_back(ring_phase(topology, domains, 1.0));
+  std::vector<Phase> phases = inside;
+  phases.push_back(between);
+  CollectiveCost cost =
+      sum(phases, kind.passes, measured ? "measured, ring between domains" : "hierarchical ring");
+  if (measured) add_measured(*curves.library, kind.shared, local, cost);
+  if (kind.passes > 1.0) cost.tree = double_tree(inside, between, count);
+  return cost;
 }
 
 }  // namespace
 
-CollectiveCost all_reduce(const Topology& topology, std::span<const GpuId> group) {
-  return collective(topology, group, 2.0);
+ScaleUpLink scale_up_link(const topology::Cluster& cluster) {
+  ScaleUpLink link = scale_up_link(cluster.gpu);
+  link.bandwidth = cluster.scale_up.bandwidth;
+  link.shared = cluster.scale_up.kind == catalog::FabricKind::Pcie;
+  link.reduces = link.reduces && !link.shared;
+  return link;
 }
 
-CollectiveCost all_gather(const Topology& topology, std::span<const GpuId> group) {
-  return collective(topology, group, 1.0);
+CollectiveCurves measured_collectives(const catalog::CurveSet& curves,
+                                      const topology::Cluster& cluster, std::string_view engine) {
+  CollectiveCurves found;
+  const ScaleUpLink link = scale_up_link(cluster);
+  const auto take = [&](const catalog::CurveMatch& match, bool first) {
+    found.estimate = found.estimate || match.estimate;
+    found.band = first ? match.band : catalog::wider(found.band, match.band);
+    return values_of(*match.curve, coefficients_of(match.curve->key.operation));
+  };
+  if (const auto library = curves.find("nccl", cluster.gpu, {}, "nccl")) {
+    found.library.emplace(link, take(*library, true));
+  }
+  if (const auto own = curves.find("engine_all_reduce", cluster.gpu, {}, engine)) {
+    found.engine.emplace(link, own->curve->key.engine, take(*own, !found.library));
+  }
+  return found;
 }
 
-CollectiveCost reduce_scatter(const Topology& topology, std::span<const GpuId> group) {
-  return collective(topology, group, 1.0);
+Seconds CollectiveCost::time(Bytes bytes) const {
+  Seconds time = AffineCost{.latency = latency, .seconds_per_byte = seconds_per_byte}.time(bytes);
+  if (tree) time = std::min(time, tree->time(bytes));
+  for (const auto& part : measured) {
+    time += std::visit([&](const auto& curve) { return curve.time(bytes); }, part);
+  }
+  return time;
 }
 
-CollectiveCost direct_all_reduce(const Topology& topology, std::span<const GpuId> group) {
+CollectiveCost all_reduce(const Topology& topology, std::span<const GpuId> group,
+                          const CollectiveCurves& curves) {
+  return collective(topology, group,
+                    {.inside = {CollectiveOp::AllReduce},
+                     .shared = {CollectiveOp::ReduceScatter, CollectiveOp::AllGather},
+                     .passes = 2.0},
+                    curves);
+}
+
+CollectiveCost all_gather(const Topology& topology, std::span<const GpuId> group,
+                          const CollectiveCurves& curves) {
+  return collective(
+      topology, group,
+      {.inside = {CollectiveOp::AllGather}, .shared = {CollectiveOp::AllGather}, .passes = 1.0},
+      curves);
+}
+
+CollectiveCost reduce_scatter(const Topology& topology, std::span<const GpuId> group,
+                              const CollectiveCurves& curves) {
+  return collective(topology, group,
+                    {.inside = {CollectiveOp::ReduceScatter},
+                     .shared = {CollectiveOp::ReduceScatter},
+                     .passes = 1.0},
+                    curves);
+}
+
+CollectiveCost direct_all_reduce(const Topology& topology, std::span<const GpuId> group,
+                                 const CollectiveCurves& curves) {
   check_distinct(group);
   if (group.size() < 2) return {.algorithm = "none"};
   MOESIM_CHECK(shares_scale_up(topology, group), "a direct all-reduce stays on scale-up links");
+  if (curves.engine && fits_curves(topology, {group.begin(), group.end()})) {
+    CollectiveCost cost{.algorithm = "measured"};
+    cost.measured.emplace_back(curves.engine->at(static_cast<std::int64_t>(group.size())));
+    return cost;
+  }
   const auto n = static_cast<double>(group.size());
   return sum({{.step = pairwise_step(topology, group), .steps = 1, .share = 1.0 / n}}, 2.0,
              "direct");
+}
+
+CollectiveCost broadcast(const Topology& topology, std::span<const GpuId> group) {
+  check_distinct(group);
+  if (group.size() < 2) return {.algorithm = "none"};
+  StepBuilder builder(topology);
+  for (std::size_t i = 0; i + 1 < group.size(); ++i) builder.add(group[i], group[i + 1]);
+  return sum({{.step = builder.step(), .steps = static_cast<double>(group.size() - 1), .share = 1}},
+             1.0, "chain");
+}
+
+CollectiveCost paired_transfer(const Topology& topology, std::span<const GpuId> from,
+                               std::span<const GpuId> to) {
+  MOESIM_CHECK(!from.empty() && from.size() == to.size(), "every part has both ends");
+  StepBuilder builder(topology);
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (from[i] != to[i]) builder.add(from[i], to[i]);
+  }
+  return sum(
+      {{.step = builder.step(), .steps = 1, .share = 1.0 / static_cast<double>(from.size())}}, 1.0,
+      "point to point");
 }
 
 CollectiveCost point_to_point(const Topology& topology, GpuId from, GpuId to) {
