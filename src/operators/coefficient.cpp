@@ -6,6 +6,9 @@
 #include "core/check.h"
 #include "operators/decode_attention_curve.h"
 #include "operators/prefill_attention_curve.h"
+#include "operators/mla_block_curve.h"
+#include "operators/mla_decode_curve.h"
+#include "operators/mla_prefill_curve.h"
 
 namespace moesim::operators {
 namespace {
@@ -19,7 +22,11 @@ struct Operation {
 const std::vector<Operation>& operations() {
   static const std::vector<Operation> all{
       {"attention_decode", &DecodeAttentionCurve::coefficients},
-      {"attention_prefill", &PrefillAttentionCurve::coefficients},};
+      {"attention_prefill", &PrefillAttentionCurve::coefficients},
+      {"mla_block", &MlaBlockCurve::coefficients},
+      {"mla_decode", &MlaDecodeCurve::coefficients},
+      {"mla_prefill", &MlaPrefillCurve::coefficients},
+  };
   return all;
 }
 

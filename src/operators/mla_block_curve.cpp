@@ -18,6 +18,7 @@ enum Coefficient : std::size_t {
   kDecodeRow,
   kDecodeMemory,
   kDecodeCompute,
+  kDecodeSecondTile,
   kDecodeSerial,
   kDecodeSerialToken,
   kPrefillBase,
@@ -38,6 +39,7 @@ constexpr std::array<CoefficientSpec, kCount> kSpecs{{
     {"decode_row_us", 0.04, 1e-5, 1.0},
     {"decode_memory_share", 0.8, 0.02, 1.0},
     {"decode_compute_share", 0.6, 0.02, 1.0},
+    {"decode_second_tile_share", 0.2, 0.0, 1.0},
     {"decode_serial_us", 10.0, 0.1, 1000.0},
     {"decode_serial_token_us", 0.005, 1e-5, 1.0},
     {"prefill_base_us", 40.0, 1.0, 100.0},
@@ -122,12 +124,14 @@ MlaBlockCurve::MlaBlockCurve(const catalog::Gpu& gpu, const KernelFormat& weight
   const double byte = 1_B / gpu.memory_bandwidth / 1_us;
   const double flop = kFlop / gpu.peak(cache.math) / 1_us;
 
+  const double passes = shape.second_tile() ? 1.0 + values[kDecodeSecondTile] : 1.0;
   decode_base_ = values[kDecodeBase];
   decode_row_ = values[kDecodeRow];
-  decode_entry_memory_ = shape.latent() * cache.activation_bytes * byte / values[kDecodeMemory];
+  decode_entry_memory_ =
+      passes * shape.latent() * cache.activation_bytes * byte / values[kDecodeMemory];
   decode_query_memory_ = heads * shape.absorbed() * kElement * byte / values[kDecodeMemory];
-  decode_entry_compute_ = 2.0 * smooth_max(heads, kLeastHeads, kRoofs) * shape.absorbed() * flop /
-                          values[kDecodeCompute];
+  decode_entry_compute_ = passes * 2.0 * smooth_max(heads, kLeastHeads, kRoofs) * shape.absorbed() *
+                          flop / values[kDecodeCompute];
   decode_serial_ = values[kDecodeSerial];
   decode_serial_token_ = values[kDecodeSerialToken];
 

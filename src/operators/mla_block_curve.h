@@ -6,8 +6,9 @@
 //          projection, output projection; in decode the two batched multiplies that absorb the
 //          key-value up projection (a memory share of their own), in prefill that projection over
 //          all keys seen.
-//          Attention: decode, bytes of the latents and flops in smooth_max plus a part that rises
-//          with length and saturates; prefill as in mla_prefill_curve.h without its floor.
+//          Attention: decode, bytes of the latents and flops in smooth_max (17 to 32 heads: a
+//          second tile) plus a part that rises with length and saturates; prefill as in
+//          mla_prefill_curve.h without its floor.
 // Source:  measured blocks of DeepSeek-V3 in TensorRT-LLM with 1 to 128 heads; docs/models/mla.md.
 // Omits:   norms, rotary embedding and cache write apart from `row` and `base`; the indexer of
 //          sparse attention (give the pairs and tokens attended to).

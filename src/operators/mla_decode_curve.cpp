@@ -18,6 +18,7 @@ enum Coefficient : std::size_t {
   kMemory,
   kCompute,
   kLeastHeads,
+  kSecondTile,
   kResident,
   kResidentMb,
   kSerial,
@@ -34,6 +35,7 @@ constexpr std::array<CoefficientSpec, kCount> kSpecs{{
     {"memory_share", 0.9, 0.02, 1.0},
     {"compute_share", 0.5, 0.02, 1.0},
     {"least_heads", 16.0, 1.0, 128.0},
+    {"second_tile_share", 0.2, 0.0, 1.0},
     {"resident_share", 0.4, 0.0, 0.95},
     {"resident_mb", 50.0, 20.0, 400.0},
     {"serial_us", 6.0, 0.1, 1e6},
@@ -63,8 +65,10 @@ MlaDecodeCurve::MlaDecodeCurve(const catalog::Gpu& gpu, const KernelFormat& cach
   entry_bytes_ = shape.latent() * cache.activation_bytes * byte;
   query_bytes_ = heads * shape.absorbed() * kQueryBytes * byte;
   entry_flops_ = 2.0 * heads * shape.absorbed() * flop;
-  inverse_memory_ = 1.0 / values[kMemory];
-  inverse_compute_ = smooth_max(1.0, values[kLeastHeads] / heads, kRoofs) / values[kCompute];
+  const double passes = shape.second_tile() ? 1.0 + values[kSecondTile] : 1.0;
+  inverse_memory_ = passes / values[kMemory];
+  inverse_compute_ =
+      passes * smooth_max(1.0, values[kLeastHeads] / heads, kRoofs) / values[kCompute];
   resident_ = values[kResident];
   inverse_resident_ = 1.0 / (values[kResidentMb] * 1e6 * byte);
   const double widened = 1.0 + heads / values[kSerialHeads];

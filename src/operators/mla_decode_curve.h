@@ -3,7 +3,8 @@
 // Model:   t = floor + smooth_max(w, smooth_max(c, x)): w = sequences * sequence (1 + heads /
 //          sequence_heads), the work blocks every sequence needs; c = what one sequence cannot
 //          split, rising with its length and saturating; x = smooth_max(bytes, flops) at fitted
-//          shares of the data-sheet rates. A cache that stays in L2 is read faster.
+//          shares of the data-sheet rates. A cache that stays in L2 is read faster;
+//          17 to 32 heads take two tiles, the second at a fitted share of the first.
 // Source:  measured kernels of TensorRT-LLM and SGLang; docs/models/mla.md.
 // Omits:   unequal lengths: the mean length stands for all; a new kernel variant at some head
 // count. Layer:   operators.
@@ -28,7 +29,8 @@ class MlaDecodeCurve {
   MlaDecodeCurve(const catalog::Gpu& gpu, const KernelFormat& cache, const MlaShape& shape,
                  std::span<const double> values);
   /// Pure; no sequence, no time. Rises with the length of the sequences, with sequences of equal
-  /// length and with heads; never below bytes or flops at the data-sheet rates.
+  /// length and with heads (but from 32 to 33, see MlaShape::second_tile()); never below bytes or
+  /// flops at the data-sheet rates.
   [[nodiscard]] OperatorTime time(const DecodeBatch& batch) const;
 
  private:

@@ -32,6 +32,9 @@ struct MlaShape {
             .qk_rope_dim = a.qk_rope_dim,
             .v_head_dim = a.v_head_dim};
   }
+  /// Absorbed decode kernels come in tiles of 16 heads and of 64: 17 to 32 heads take two of the
+  /// small ones, and what is cached passes twice.
+  [[nodiscard]] bool second_tile() const { return heads > 16 && heads <= 32; }
   /// Elements of a cached token: latent and rope key.
   [[nodiscard]] double latent() const { return static_cast<double>(kv_lora_rank + qk_rope_dim); }
   /// Multiplications per (query, key) pair and head, absorbed: scores and values in the latent.
