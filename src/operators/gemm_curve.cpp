@@ -11,10 +11,10 @@ namespace {
 constexpr std::array<CoefficientSpec, 16> kSpecs = {{
     {.name = "launch_us", .start = 3.0, .lower = 0.3, .upper = 30.0},
     {.name = "prologue_us", .start = 0.8, .lower = 0.01, .upper = 10.0},
-    {.name = "compute", .start = 0.9, .lower = 0.2, .upper = 1.0},
+    {.name = "compute", .start = 0.7, .lower = 0.2, .upper = 1.0},
     {.name = "load", .start = 0.05, .lower = 0.001, .upper = 5.0},
-    {.name = "step_ns", .start = 3.0, .lower = 0.01, .upper = 20.0},
-    {.name = "rounding", .start = 0.3, .lower = 0.02, .upper = 1.0},
+    {.name = "step_ns", .start = 1.7, .lower = 0.01, .upper = 20.0},
+    {.name = "rounding", .start = 0.7, .lower = 0.02, .upper = 1.0},
     {.name = "memory", .start = 0.85, .lower = 0.3, .upper = 1.0},
     {.name = "stream_us", .start = 1.0, .lower = 0.01, .upper = 20.0},
     {.name = "cache_mb", .start = 12.0, .lower = 0.5, .upper = 200.0},
