@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <tuple>
 #include <utility>
@@ -50,17 +51,22 @@ std::uint32_t reversed(std::uint32_t index, int bits) {
 
 /// Experts, most loaded first; ties in the order of `rest`.
 std::vector<std::size_t> by_load(std::span<const std::int32_t> load, RestOrder rest) {
-  std::vector<std::size_t> order(load.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  if (rest == RestOrder::Spread) {
-    const int bits = static_cast<int>(std::bit_width(load.size() - 1));
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return reversed(static_cast<std::uint32_t>(a), bits) <
-             reversed(static_cast<std::uint32_t>(b), bits);
-    });
+  // One sortable number each: load, then tie, then expert.
+  constexpr int kTieBits = 16;
+  const int bits = static_cast<int>(std::bit_width(load.size() - 1));
+  std::vector<std::uint64_t> keys(load.size());
+  for (std::size_t e = 0; e < load.size(); ++e) {
+    const auto index = static_cast<std::uint32_t>(e);
+    const std::uint32_t tie = rest == RestOrder::Spread ? reversed(index, bits) : index;
+    const auto falling =
+        static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max() - load[e]);
+    keys[e] = (std::uint64_t{falling} << (2 * kTieBits)) | (std::uint64_t{tie} << kTieBits) | index;
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return load[a] > load[b]; });
+  std::sort(keys.begin(), keys.end());
+  std::vector<std::size_t> order(load.size());
+  std::transform(keys.begin(), keys.end(), order.begin(), [](std::uint64_t key) {
+    return static_cast<std::size_t>(key & ((1U << kTieBits) - 1));
+  });
   return order;
 }
 
@@ -145,7 +151,8 @@ std::vector<Share> shares_of(std::span<const std::int32_t> load, const LoadDrawS
 }  // namespace
 
 std::vector<std::int32_t> power_law_load(const LoadDrawSpec& spec, RandomStream& stream) {
-  MOESIM_CHECK(spec.tokens >= 1 && spec.topk >= 1 && spec.topk <= spec.experts && spec.exponent > 0,
+  MOESIM_CHECK(spec.tokens >= 1 && spec.topk >= 1 && spec.topk <= spec.experts &&
+                   spec.experts <= kMostDrawnExperts && spec.exponent > 0,
                "a draw needs tokens, and no more choices than experts");
   const std::vector<double> weights = power_law_weights(spec, stream);
   const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);

@@ -22,6 +22,9 @@
 
 namespace moesim::calibration {
 
+/// No layer has more experts.
+inline constexpr std::int64_t kMostDrawnExperts = std::int64_t{1} << 16;
+
 /// Which of equally loaded experts get the rest: neighbours in index (all on the last rank), or
 /// spread evenly over all ranks. Matters when there are fewer pairs than experts.
 enum class RestOrder { Spread, ByIndex };
@@ -45,8 +48,8 @@ struct HotRank {
   std::int32_t distinct = 0;         ///< Tokens it receives at least one copy of.
 };
 
-/// Tokens of each expert; they sum to T k and none exceeds T. Preconditions: k <= E, T k < 2^31,
-/// exponent above 0.
+/// Tokens of each expert; they sum to T k and none exceeds T. Preconditions: k <= E <=
+/// kMostDrawnExperts, T k < 2^31, exponent above 0.
 [[nodiscard]] std::vector<std::int32_t> power_law_load(const LoadDrawSpec& spec,
                                                        RandomStream& stream);
 [[nodiscard]] std::vector<std::int32_t> balanced_load(const LoadDrawSpec& spec);

@@ -1,0 +1,26 @@
+// Columns that every table of expert compute has, checked against each other.
+// Layer: calibration.
+#pragma once
+
+#include <cstdint>
+
+#include "calibration/csv_table.h"
+#include "calibration/expert_load_draw.h"
+#include "operators/grouped_gemm.h"
+#include "operators/kernel_format.h"
+
+namespace moesim::calibration {
+
+struct ExpertColumns {
+  explicit ExpertColumns(const CsvTable& table);
+
+  /// Throws InputError for a format that is not known.
+  [[nodiscard]] operators::KernelFormat format(const CsvTable& table, std::size_t row) const;
+  [[nodiscard]] operators::ExpertShape shape(const CsvTable& table, std::size_t row) const;
+  /// Tokens, experts, choices, ranks and exponent. Throws InputError where they do not fit.
+  [[nodiscard]] LoadDrawSpec load(const CsvTable& table, std::size_t row) const;
+
+  Column dtype, hidden, inter, topk, experts, ep, alpha, tokens, us;
+};
+
+}  // namespace moesim::calibration
