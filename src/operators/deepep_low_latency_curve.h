@@ -25,8 +25,8 @@ struct LowLatencyShape {
   std::int64_t hidden = 0;
   std::int64_t experts = 0;
   std::int64_t nodes = 1;
-  Seconds scale_up;  ///< Bytes over the busiest scale-up link at its peak rate.
-  Seconds network;   ///< Bytes over the busiest link of the network at its peak rate.
+  Seconds scale_up{};  ///< Bytes over the busiest scale-up link at its peak rate.
+  Seconds network{};   ///< Bytes over the busiest link of the network at its peak rate.
 };
 
 /// Bytes of one copy: FP8 with a scale for every 128 elements and a header out, BF16 back.

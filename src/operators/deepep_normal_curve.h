@@ -23,13 +23,13 @@ namespace moesim::operators {
 struct NormalExchangeShape {
   double tokens = 0;  ///< Of the rank that has most.
   double copies = 0;  ///< Over scale-up, out of or into the rank that has most.
-  Bytes copy;
+  Bytes copy{};
   std::int64_t hidden = 0;
   std::int64_t top_k = 0;
   std::int64_t nodes = 1;
   std::int64_t sms = 20;
-  Seconds scale_up;  ///< Bytes over the busiest scale-up link at its peak rate.
-  Seconds network;   ///< Bytes over the busiest link of the network at its peak rate.
+  Seconds scale_up{};  ///< Bytes over the busiest scale-up link at its peak rate.
+  Seconds network{};   ///< Bytes over the busiest link of the network at its peak rate.
 };
 
 /// Bytes of one copy: FP8 with a scale for every 128 elements out, BF16 back, and for each pick its

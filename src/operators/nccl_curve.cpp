@@ -104,9 +104,9 @@ RampedTime NcclCurve::at(CollectiveOp op, std::int64_t gpus) const {
   const std::size_t efficiency = reduce ? kReduce : exchange ? kExchange : kGather;
   const double rate = link_.bandwidth / 1_Bps;
   t.ring_wire_ = passes * (n - 1.0) / n;
+  const double share = link_.shared ? math::pow(2.0 / n, values_[kSharing]) : 1.0;
   t.ring_seconds_per_byte_ =
-      1.0 / (rate * values_[efficiency] * (1.0 - values_[efficiency + 1] / n) *
-             math::pow(2.0 / n, values_[kSharing]));
+      1.0 / (rate * share * values_[efficiency] * (1.0 - values_[efficiency + 1] / n));
   if (reduce && link_.reduces && gpus >= kFewestForSwitch) {
     t.switch_wire_ = 1.0 + 1.0 / n;
     t.switch_seconds_per_byte_ = 1.0 / (rate * values_[kSwitch]);

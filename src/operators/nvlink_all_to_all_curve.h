@@ -22,8 +22,8 @@ struct NvlinkExchangeShape {
   double tokens = 0;  ///< Of the rank that has most.
   std::int64_t top_k = 0;
   std::int64_t ranks = 0;
-  Bytes copy;
-  Seconds link;  ///< Bytes over the busiest NVLink at its peak rate.
+  Bytes copy{};
+  Seconds link{};  ///< Bytes over the busiest NVLink at its peak rate.
 };
 
 class NvlinkAllToAllCurve {

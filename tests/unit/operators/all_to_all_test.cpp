@@ -107,6 +107,83 @@ TEST_CASE("AllToAll: 3 B x 32 tokens x 9 experts x 7000 over 50 GB/s take 121 us
   CHECK_THAT((dispatch + combine) / 1.0_us, WithinRel(120.96, 1e-12));
 }
 
+TEST_CASE("AllToAll: low latency takes 121 us a layer and 14.8 ms for 61 layers both ways",
+          "[operators][oracle]") {
+  // The same bound with copies straight to the ranks of nine experts elsewhere, one GPU and NIC a
+  // node: 32 * 9 copies out of and into every rank. Two batches that take turns pass 61 layers:
+  // 2 * 61 * 120.96 us = 14.757 ms.
+  Cluster c = toy_cluster(10, 1);
+  c.nic.bandwidth = 400_Gbitps;
+  c.nic.latency = Seconds{};
+  c.switch_latency = Seconds{};
+  c.pcie.bandwidth = 64_GBps;
+  AllToAll exchange(Topology(c), all_gpus(c), {.kind = AllToAllKind::LowLatency});
+  const Counts counts = uniform(exchange, 10, 32);
+  const std::vector<std::int32_t> in(10, 32 * 9);
+  TokenTraffic traffic = counts.traffic();
+  traffic.network_in = in;
+  const Seconds layer =
+      exchange.time(traffic, 7000_B) + exchange.time(traffic, 14000_B, ExchangePhase::Combine);
+  CHECK_THAT(layer / 1.0_us, WithinRel(120.96, 1e-12));
+  CHECK_THAT(2.0 * 61.0 * layer / 1.0_ms, WithinRel(14.75712, 1e-12));
+}
+
+TEST_CASE("AllToAll: straight copies enter by the NIC of the rank they are for",
+          "[operators][oracle]") {
+  const Cluster c = toy_cluster(2, 2);
+  AllToAll exchange(Topology(c), all_gpus(c), {.kind = AllToAllKind::LowLatency});
+  Counts counts(4, 2);
+  // Ranks 0 and 1 send 4 copies each to node 1, all for rank 3: 8 MB into its NIC at 10 GB/s, 800
+  // us. Handed on from own rails, each NIC would take 4.
+  counts.sent(0, 1) = 4;
+  counts.sent(1, 1) = 4;
+  const std::vector<std::int32_t> in{0, 0, 0, 8};
+  TokenTraffic traffic = counts.traffic();
+  traffic.network_in = in;
+  // Latency of the longest way: to the other rail over scale-up first, 2 + 4.5 us.
+  CHECK_THAT(exchange.time(traffic, 1_MB) / 1.0_us, WithinRel(806.5, 1e-12));
+}
+
+TEST_CASE("AllToAll: straight copies to other leaves share the uplinks", "[operators][oracle]") {
+  // Two nodes of two GPUs, a leaf each, uplinks of half the NICs: 10 GB/s a leaf.
+  Cluster c = toy_cluster(2, 2);
+  c.scale_out = topology::ScaleOut::LeafSpine;
+  c.leaf_ports = 2;
+  c.oversubscription = 2.0;
+  AllToAll exchange(Topology(c), all_gpus(c), {.kind = AllToAllKind::LowLatency});
+  Counts counts(4, 2);
+  counts.sent(0, 1) = 4;
+  counts.sent(1, 1) = 3;
+  const std::vector<std::int32_t> in{0, 0, 4, 3};
+  TokenTraffic traffic = counts.traffic();
+  traffic.network_in = in;
+  // 7 MB over one uplink of 10 GB/s.
+  CHECK_THAT(exchange.load(traffic).network, WithinRel(7.0 / 10e9, 1e-12));
+}
+
+TEST_CASE("AllToAll: curves see the links at their peak rates", "[operators][oracle]") {
+  Cluster c = toy_cluster(1, 4);
+  c.scale_up.efficiency = 0.5;
+  std::vector<double> values;
+  for (const CoefficientSpec& spec : DeepEpLowLatencyCurve::coefficients()) {
+    values.push_back(spec.start);
+  }
+  const DeepEpLowLatencyCurve curve(values);
+  const ExchangeShape shape{.hidden = 2048, .top_k = 2, .experts = 8};
+  AllToAll exchange(
+      Topology(c), all_gpus(c),
+      {.kind = AllToAllKind::LowLatency, .shape = shape, .curves = LowLatencyCurves{curve, curve}});
+  Counts counts(4, 1);
+  counts.out = {6, 6, 6, 6};
+  counts.in = {3, 9, 6, 6};
+  TokenTraffic traffic = counts.traffic();
+  traffic.tokens = 4;
+  // Nine copies of 1 MB at the peak of 100 GB/s: 90 us, though 50 GB/s are usable.
+  const Seconds expected = curve.time(
+      {.tokens = 4, .hidden = 2048, .experts = 8, .nodes = 1, .scale_up = 90_us, .network = {}});
+  CHECK_THAT(exchange.time(traffic, 1_MB) / 1.0_us, WithinRel(expected / 1.0_us, 1e-12));
+}
+
 TEST_CASE("AllToAll: GPUs that share a NIC add up", "[operators][oracle]") {
   Cluster c = toy_cluster(2, 4);
   c.nics_per_node = 2;
