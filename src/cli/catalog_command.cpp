@@ -13,6 +13,7 @@
 #include "core/diagnostics.h"
 #include "core/text.h"
 #include "scenario/catalog_reader.h"
+#include "scenario/cluster_reader.h"
 #include "scenario/hf_import.h"
 
 namespace moesim::cli {
@@ -25,7 +26,7 @@ constexpr const char* kIntroduction =
     "moesim catalog list KIND [FILTER] [--format table|json|csv]\n"
     "moesim catalog show KIND NAME [--precision FORMAT] [--format table|json|csv]\n"
     "moesim catalog import CONFIG.json [--name NAME] [--format text|json]\n\n"
-    "KIND is one of models, gpus, fabrics, collectives, formats, engines, prices.\n\n"
+    "KIND is one of models, gpus, fabrics, clusters, collectives, formats, engines, prices.\n\n"
     "list prints one line per entry; FILTER keeps those in which it occurs. CSV and JSON hold\n"
     "more columns than the table, sources among them.\n"
     "show prints one entry in full. For a model: parameters by part, size of the weights in its\n"
@@ -53,6 +54,7 @@ constexpr std::array kKinds = {
     Kind{"models", "model", CatalogParts::Models | CatalogParts::Formats, list_models},
     Kind{"gpus", "gpu", CatalogParts::Gpus, list_gpus},
     Kind{"fabrics", "fabric", CatalogParts::Fabrics, list_fabrics},
+    Kind{"clusters", "cluster", CatalogParts::Gpus | CatalogParts::Fabrics, list_clusters},
     Kind{"collectives", "collective", CatalogParts::Collectives, list_collectives},
     Kind{"formats", "format", CatalogParts::Formats, list_formats},
     Kind{"engines", "engine", CatalogParts::Engines, list_engines},
@@ -159,6 +161,8 @@ int show(const Request& request, std::ostream& out) {
     record = show_gpu(named(catalog.gpus, catalog.find_gpu(name), kind, name));
   } else if (kind.singular == "fabric") {
     record = show_fabric(named(catalog.fabrics, catalog.find_fabric(name), kind, name));
+  } else if (kind.singular == "cluster") {
+    record = show_cluster(scenario::read_preset(name, {}, catalog));
   } else if (kind.singular == "engine") {
     record = show_engine(named(catalog.engines, catalog.find_engine(name), kind, name));
   } else if (const catalog::PrecisionRecipe* recipe = catalog.find_recipe(name)) {

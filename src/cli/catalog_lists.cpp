@@ -12,7 +12,10 @@ namespace {
 
 using namespace moesim::literals;
 
-/// Keeps the rows in which some text contains `filter`.
+Cell billions(std::int64_t count) { return static_cast<double>(count) * 1e-9; }
+
+}  // namespace
+
 Table filtered(Table table, const std::string& filter) {
   if (filter.empty()) return table;
   const std::string wanted = to_lower(filter);
@@ -25,10 +28,6 @@ Table filtered(Table table, const std::string& filter) {
   table.rows.erase(std::remove_if(table.rows.begin(), table.rows.end(), lacks), table.rows.end());
   return table;
 }
-
-Cell billions(std::int64_t count) { return static_cast<double>(count) * 1e-9; }
-
-}  // namespace
 
 Table list_models(const catalog::Catalog& catalog, const std::string& filter) {
   Table table{.columns = {{"name", "model"},

@@ -10,6 +10,7 @@
 #include "cli/catalog_command.h"
 #include "cli/command.h"
 #include "cli/compare_command.h"
+#include "cli/fabric_command.h"
 #include "cli/memory_command.h"
 #include "cli/simulate_command.h"
 #include "cli/sweep_command.h"
@@ -35,7 +36,11 @@ constexpr std::array kVerbs = {
               run_sweep_command},
     VerbEntry{"memory", "MODEL --gpu G    what a GPU must hold; the smallest layouts that fit",
               run_memory},
-    VerbEntry{"catalog", "list|show|import models, GPUs, fabrics, formats, engines, prices",
+    VerbEntry{"fabric",
+              "CLUSTER          a cluster drawn: links, bandwidths, bisection, longest path",
+              run_fabric},
+    VerbEntry{"catalog",
+              "list|show|import models, GPUs, fabrics, clusters, formats, engines, prices",
               run_catalog},
 };
 

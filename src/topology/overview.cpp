@@ -73,7 +73,7 @@ class Survey {
       for (const LinkId id : outgoing_[v]) {
         (link(id).kind == LinkKind::NicPort ? down : up) += link(id).bandwidth;
       }
-      if (down > o_.leaf_down) {
+      if (down > o_.leaf_down || (down >= o_.leaf_down && up > o_.leaf_up)) {
         o_.leaf_down = down;
         o_.leaf_up = up;
       }
