@@ -6,6 +6,7 @@
 #include "fabric.pb.h"
 #include "report/fabric_drawing.h"
 #include "report/fabric_report.h"
+#include "report/fabric_use.h"
 #include "report/message_json.h"
 #include "report/number_text.h"
 #include "report/text_layout.h"
@@ -119,6 +120,26 @@ void write_rates(const Overview& o, proto::FabricRates& out) {
   out.set_bisection_gb_per_s_per_gpu(rounded(per_gpu(o)));
 }
 
+void write_use(const Topology& t, const FabricUse& use, proto::FabricUse& out) {
+  out.set_duration_s(rounded(use.duration / kSecond));
+  for (const KindUse& kind : use.kinds) {
+    proto::FabricKindUse& to = *out.add_kinds();
+    to.set_kind(kind.name);
+    to.set_links(static_cast<std::int32_t>(kind.links));
+    to.set_used(static_cast<std::int32_t>(kind.used));
+    to.set_carried_gb(rounded(kind.carried / 1.0_GB));
+    to.set_mean_utilisation(rounded(kind.mean));
+    to.set_most_utilisation(rounded(kind.most));
+  }
+  for (const BusyLink& link : use.busiest) {
+    proto::FabricLinkUse& to = *out.add_busiest();
+    to.set_link(link_text(t, link.link));
+    to.set_carried_gb(rounded(link.carried / 1.0_GB));
+    to.set_utilisation(rounded(link.utilisation));
+    to.set_bottleneck(rounded(link.bottleneck));
+  }
+}
+
 }  // namespace
 
 std::string wiring_words(topology::ScaleOut wiring) {
@@ -179,7 +200,7 @@ std::string fabric_text(const FabricSubject& subject, const Topology& t) {
   return page;
 }
 
-std::string fabric_json(const FabricSubject& subject, const Topology& t) {
+std::string fabric_json(const FabricSubject& subject, const Topology& t, const FabricUse* use) {
   const Overview o = topology::overview(t);
   proto::FabricReport report;
   report.set_name(subject.name);
@@ -205,6 +226,7 @@ std::string fabric_json(const FabricSubject& subject, const Topology& t) {
     out.set_link(d.link);
     out.set_share(rounded(d.share));
   }
+  if (use != nullptr) write_use(t, *use, *report.mutable_use());
   return message_json(report);
 }
 

@@ -22,9 +22,12 @@ struct FabricSubject {
 [[nodiscard]] std::string fabric_text(const FabricSubject& subject,
                                       const topology::Topology& topology);
 
-/// FabricReport of proto/fabric.proto.
+struct FabricUse;
+
+/// FabricReport of proto/fabric.proto, with what a run moved (fabric_use.h) if there was one.
 [[nodiscard]] std::string fabric_json(const FabricSubject& subject,
-                                      const topology::Topology& topology);
+                                      const topology::Topology& topology,
+                                      const FabricUse* use = nullptr);
 
 /// Nodes that are wired alike drawn as one box, or every GPU and link.
 enum class DotDetail { Collapsed, Full };

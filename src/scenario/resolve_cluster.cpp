@@ -294,8 +294,9 @@ void Resolver::resolve_cluster() {
     resolve_links(cluster);
   }
   c.name = fmt::format("{} x {} {}", c.nodes, c.gpus_per_node, c.gpu.name);
+  const bool can_be_wired = has_gpu_ && !findings_.any_at("cluster");
   resolve_degraded(cluster);
-  if (has_gpu_ && !findings_.any_at("cluster")) check_reach();
+  if (can_be_wired) check_reach();
   has_cluster_ = has_gpu_ && !findings_.any_at("cluster");
 }
 

@@ -76,9 +76,16 @@ void Resolver::check_reach() {
   for (topology::ClusterFault& fault : topology::faults_of(c)) {
     std::string path = "cluster.scale_out";
     if (fault.degraded) path = fmt::format("cluster.degraded[{}].link", *fault.degraded);
+    // An entry that is wrong by itself has been told of.
+    if (fault.degraded && findings_.any_at(fmt::format("cluster.degraded[{}]", *fault.degraded))) {
+      continue;
+    }
     error(path, std::move(fault.message), std::move(fault.hint));
   }
-  for (const topology::DegradedLink& link : c.degraded) {
+}
+
+void Resolver::note_degraded() {
+  for (const topology::DegradedLink& link : scenario_.deployment.cluster.degraded) {
     note(link.share > 0.0 ? fmt::format("{} runs at {} of its rate", link.link, link.share)
                           : fmt::format("{} is down", link.link));
   }

@@ -62,15 +62,6 @@ void Resolver::resolve_precision(proto::Deployment& deployment) {
     error("deployment.kv_cache_dtype",
           "expected auto, bf16 or fp8, got " + shown(deployment.kv_cache_dtype()));
   }
-  if (!has_gpu_) return;
-  const catalog::Gpu& gpu = d.cluster.gpu;
-  const catalog::MathFormat math = d.precision.dense_ffn.math;
-  const bool falls_back = (math == catalog::MathFormat::Fp8 && !(gpu.fp8 > FlopsPerSecond{})) ||
-                          (math == catalog::MathFormat::Fp4 && !(gpu.fp4 > FlopsPerSecond{}));
-  if (falls_back) {
-    note(fmt::format("{} has no arithmetic unit for {}: it multiplies in the next wider format",
-                     gpu.name, d.precision.name));
-  }
 }
 
 void Resolver::resolve_layout(proto::Deployment& deployment) {

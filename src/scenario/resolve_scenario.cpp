@@ -26,7 +26,9 @@ Scenario Resolver::resolve() {
   resolve_simulation();
   resolve_model();
   resolve_cluster();
+  note_degraded();
   resolve_deployment();
+  check_arithmetic();
   resolve_experts();
   resolve_workload();
   scenario_.slo = convert_slo(message_.slo(), findings_);

@@ -59,6 +59,7 @@ class Resolver {
   void resolve_leaves(proto::Cluster& cluster);
   void resolve_degraded(const proto::Cluster& cluster);
   void check_reach();
+  void note_degraded();
   catalog::Fabric default_scale_up() const;
   catalog::Fabric default_pcie() const;
   catalog::Fabric default_nic() const;
@@ -66,6 +67,7 @@ class Resolver {
   void resolve_deployment();
   void resolve_precision(proto::Deployment& deployment);
   void resolve_layout(proto::Deployment& deployment);
+  void check_arithmetic();
   void check_layout_gpus(const plan::Layout& layout);
   void resolve_scheduler(proto::Scheduler& scheduler);
   void resolve_efficiency(proto::EfficiencyOverrides& overrides);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "report/fabric_report.h"
 #include "report/text_layout.h"
 #include "tests/support/aborts.h"
 #include "tests/support/catch.h"
@@ -14,6 +15,8 @@ using namespace moesim::literals;
 using moesim::test::contains_text;
 using moesim::test::toy_cluster;
 using moesim::test::WithinRel;
+
+const FabricSubject kToy{.name = "toy", .description = "", .source = "", .notes = {}};
 
 /// Every link of GPU 0's way to GPU 2 carries `bytes`.
 std::vector<net::LinkUse> one_way(const topology::Topology& t, Bytes bytes) {
@@ -56,6 +59,17 @@ TEST_CASE("Fabric use: the link that held flows back longest is the bottleneck",
   CHECK_THAT(page, contains_text("bottleneck  node0/gpu0 -> node0/nic0, GPU to NIC: it held flows "
                                  "back for 25 % of 4 s and was"));
   CHECK_THAT(page, contains_text("NIC to leaf"));
+}
+
+TEST_CASE("Fabric use: JSON has the same figures", "[report]") {
+  const topology::Topology t(toy_cluster(2, 2));
+  const FabricUse use = fabric_use(t, one_way(t, 10_GB), 2_s);
+  const std::string json = fabric_json(kToy, t, &use);
+  for (const char* part : {"\"duration_s\": 2", "\"kind\": \"NIC to leaf\"",
+                           "\"most_utilisation\": 0.5", "\"mean_utilisation\": 0.125"}) {
+    CHECK_THAT(json, contains_text(part));
+  }
+  CHECK(fabric_json(kToy, t).find("duration_s") == std::string::npos);
 }
 
 TEST_CASE("Fabric use: a run without traffic has no bottleneck", "[report]") {

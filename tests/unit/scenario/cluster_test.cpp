@@ -86,7 +86,7 @@ TEST_CASE("cluster: wrong degraded links are refused with their field") {
   CHECK_THAT(with_degraded("link: \"node0/nic2\" share: 0"),
              contains_text("cluster.degraded[0].share: must be at least 0.001"));
   CHECK_THAT(with_degraded("link: \"node0/nic2\" share: -1"), contains_text("at least 0.001"));
-  CHECK_THAT(with_degraded("link: \"node0/nic2\" share: nan"), contains_text("at least 0.001"));
+  CHECK_THAT(with_degraded("link: \"node0/nic2\" share: nan"), contains_text("a finite number"));
   CHECK_THAT(with_degraded("link: \"node0/nic2\" down: false"), contains_text("down: is false"));
   CHECK_THAT(with_degraded("link: \"node0/nic2\""), contains_text("neither which share"));
   CHECK_THAT(with_degraded("down: true"), contains_text("degraded[0].link: is missing"));
@@ -114,6 +114,31 @@ TEST_CASE("cluster: spines are counted") {
   CHECK_THAT(mistakes(kSmall, {"cluster.nodes=2048", "cluster.leaf_ports=1",
                                "cluster.spine_switches=1024"}),
              contains_text("trunks, at most 262144"));
+}
+
+TEST_CASE("cluster: wrong names are told beside other mistakes of degraded links") {
+  std::vector<std::string> overrides = kRails;
+  overrides.emplace_back("cluster.degraded[0]={link: \"node0/nic2\"}");
+  overrides.emplace_back("cluster.degraded[1]={link: \"node7/nic2\" down: true}");
+  const std::string found = mistakes(kSmall, overrides);
+  CHECK_THAT(found, contains_text("cluster.degraded[0]: says neither"));
+  CHECK_THAT(found, contains_text("cluster.degraded[1].link: there is no \"node7/nic2\""));
+}
+
+TEST_CASE("cluster: arithmetic that a GPU lacks is refused or said to be widened") {
+  CHECK_THAT(mistakes(kSmall, {"deployment.precision=int8_w8a8", "cluster.gpu=H800-SXM"}),
+             contains_text("deployment.precision: int8_w8a8 multiplies in int8, of which H800-SXM "
+                           "has no rate; use another precision, or give int8 in inline_gpu"));
+  CHECK(mistakes(kSmall, {"deployment.precision=int8_w8a8"}) == "");
+  const auto notes = [](const std::vector<std::string>& overrides, const std::string& wanted) {
+    const Scenario s = read(kSmall, overrides);
+    return std::count(s.notes.begin(), s.notes.end(), wanted);
+  };
+  CHECK(notes({"deployment.precision=nvfp4"},
+              "H100-SXM has no fp4 arithmetic: weights in nvfp4 are multiplied in fp8") == 1);
+  CHECK(notes({"deployment.precision=fp8_block128", "cluster.gpu=A100"},
+              "A100-80GB-SXM has no fp8 arithmetic: weights in fp8_block128 are multiplied in "
+              "bf16") == 1);
 }
 
 }  // namespace
