@@ -19,6 +19,7 @@ struct MoeStudy::Row {
   std::int64_t matrices = 0;
   std::string_view kernel;
   bool group_limited = false;  ///< In balanced cells.
+  bool same_experts = false;   ///< All tokens choose the first topk experts.
   bool computes_foreign = false;
 
   /// What the tables show about how they were measured: docs/models/expert_gemm.md, "Loads".
@@ -27,7 +28,8 @@ struct MoeStudy::Row {
     const bool low_latency = kernel == "minlat";
     const bool sglang = origin.engine == "sglang";
     constexpr std::int64_t kFewExperts = 8;
-    if (low_latency && experts == kFewExperts) ep = 1;
+    same_experts = low_latency && experts == kFewExperts;
+    if (same_experts) ep = 1;
     constexpr std::int64_t kGroupedTopk = 8;
     const bool grouped_model =
         hidden == 7168 && intermediate == 2048 && topk == kGroupedTopk && experts == 256;
@@ -121,7 +123,11 @@ std::int32_t MoeStudy::work_of(const Row& row, double exponent) {
     sum.arrived += static_cast<double>(rank.distinct);
     draws += 1.0;
   };
-  if (grouped) {
+  if (row.same_experts) {
+    std::vector<std::int32_t> load(static_cast<std::size_t>(row.experts), 0);
+    std::fill_n(load.begin(), row.topk, static_cast<std::int32_t>(row.tokens));
+    add(hot_rank(load, spec));
+  } else if (grouped) {
     add(hot_rank(group_limited_load(row.tokens, row.experts, row.topk), spec));
   } else {
     for (const HotRank& rank : draws_.of(spec)) add(rank);

@@ -10,7 +10,7 @@ namespace {
 using namespace moesim::literals;
 
 // Bounds: what kernels can physically do, wide enough for all GPUs measured.
-constexpr std::array<CoefficientSpec, 13> kSpecs = {{
+constexpr std::array<CoefficientSpec, 15> kSpecs = {{
     {.name = "launch_us", .start = 15.0, .lower = 1.0, .upper = 200.0},
     {.name = "memory", .start = 0.8, .lower = 0.2, .upper = 1.0},
     {.name = "compute", .start = 0.6, .lower = 0.02, .upper = 1.0},
@@ -18,12 +18,14 @@ constexpr std::array<CoefficientSpec, 13> kSpecs = {{
     {.name = "k_half", .start = 50.0, .lower = 1.0, .upper = 2000.0},
     {.name = "serial", .start = 0.3, .lower = 0.0, .upper = 1.0},
     {.name = "overlap", .start = 0.3, .lower = 0.0, .upper = 1.0},
-    {.name = "activation", .start = 1.0, .lower = 0.02, .upper = 30.0},
+    {.name = "activation", .start = 1.0, .lower = 0.001, .upper = 30.0},
     {.name = "gather", .start = 0.1, .lower = 0.001, .upper = 10.0},
     {.name = "expert_us", .start = 0.02, .lower = 0.0001, .upper = 3.0},
     {.name = "token_ns", .start = 1.0, .lower = 0.001, .upper = 100.0},
     {.name = "step_ns", .start = 0.5, .lower = 0.001, .upper = 30.0},
     {.name = "cache_mb", .start = 20.0, .lower = 0.1, .upper = 300.0},
+    {.name = "sort_us", .start = 5.0, .lower = 0.01, .upper = 100.0},
+    {.name = "sort_half", .start = 30.0, .lower = 1.0, .upper = 4000.0},
 }};
 
 /// Share of its time that reading weights from the L2 cache saves.
@@ -31,7 +33,7 @@ constexpr double kCacheSaves = 0.75;
 
 struct Coefficients {
   double launch_us, memory, compute, tile_half, k_half, serial, overlap, activation, gather,
-      expert_us, token_ns, step_ns, cache_mb;
+      expert_us, token_ns, step_ns, cache_mb, sort_us, sort_half;
 };
 
 Coefficients named(std::span<const double> v) {
@@ -48,7 +50,9 @@ Coefficients named(std::span<const double> v) {
           .expert_us = v[9],
           .token_ns = v[10],
           .step_ns = v[11],
-          .cache_mb = v[12]};
+          .cache_mb = v[12],
+          .sort_us = v[13],
+          .sort_half = v[14]};
 }
 
 }  // namespace
@@ -57,7 +61,7 @@ std::span<const CoefficientSpec> ExpertCurve::coefficients() { return kSpecs; }
 
 ExpertCurve::ExpertCurve(const catalog::Gpu& gpu, const KernelFormat& format,
                          const ExpertBlock& block, std::span<const double> values)
-    : topk_(static_cast<double>(block.topk)), foreign_(block.computes_foreign ? 1.0 : 0.0) {
+    : topk_(static_cast<double>(block.topk)), foreign_(block.computes_foreign) {
   MOESIM_CHECK(block.hidden > 0 && block.intermediate > 0 && block.matrices > 1 &&
                    block.local_experts > 0 && block.topk > 0,
                "an expert block has experts, and they have matrices");
@@ -89,6 +93,8 @@ ExpertCurve::ExpertCurve(const catalog::Gpu& gpu, const KernelFormat& format,
   floor_us_ = c.launch_us + c.expert_us * static_cast<double>(block.local_experts) +
               c.step_ns * kUsPerNs * (hidden + intermediate);
   us_per_token_ = c.token_ns * kUsPerNs;
+  sort_us_ = c.sort_us;
+  sort_half_ = c.sort_half;
   serial_ = c.serial;
   overlap_ = c.overlap;
   bound_us_per_pair_ = 2.0 * weights * us_per_flop;
@@ -102,8 +108,9 @@ OperatorTime ExpertCurve::time(const ExpertWork& work) const {
   for (std::size_t t = 1; t < tile_cost_.size(); ++t) {
     rows = std::min(rows, work.padded[t] * tile_cost_[t]);
   }
-  const double gathered = std::max(work.arrived * topk_, work.pairs);
-  rows += foreign_ * (gathered - work.pairs);
+  const double looked_through = std::max(work.looked_through, work.arrived);
+  const double gathered = std::max((foreign_ ? work.arrived : looked_through) * topk_, work.pairs);
+  if (foreign_) rows += gathered - work.pairs;
   const double compute = rows * us_per_row_;
 
   double memory = work.experts_touched * us_per_expert_;
@@ -114,7 +121,8 @@ OperatorTime ExpertCurve::time(const ExpertWork& work) const {
   }
   const double moved = work.pairs * us_per_pair_ + gathered * us_per_gathered_;
   const double busy = smooth_max(compute, memory, serial_) + moved;
-  const double floor = floor_us_ + work.looked_through * us_per_token_;
+  const double floor = floor_us_ + looked_through * us_per_token_ +
+                       sort_us_ * looked_through / (looked_through + sort_half_);
   const double bound =
       std::max(work.pairs * bound_us_per_pair_, work.experts_touched * bound_us_per_expert_);
   const double us = std::max(overlapped(floor, busy, overlap_), bound);

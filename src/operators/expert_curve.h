@@ -1,22 +1,23 @@
 // Time of the expert block of one MoE layer on one rank as measured, from the load it really got.
 //
 // Model:   w = matrices h i weights an expert (i: divided by the expert TP), X experts touched with
-//          P token-expert pairs, R_t rows after filling tiles of t rows, A tokens that arrived.
-//              rows    = min over t of R_t (1 + tile_half / t)       (+ A k - P, see below)
+//          P token-expert pairs, R_t rows when tiles of t rows are filled, A tokens that arrived, T
+//          tokens that the rank's kernels look through, L experts on the rank.
+//              rows    = min over t of R_t (1 + tile_half / t)
 //              compute = 2 rows ((matrices - 1) h i (1 + k_half/h) + h i (1 + k_half/i))
 //                        / (peak * compute share)
 //              memory  = read(w X bytes per weight) / (bandwidth * memory share)
 //              work    = smooth_max(compute, memory; serial)
-//                        + (activation P + gather A k) (3 h + (matrices + 1) i) 2 B / bandwidth
-//              floor   = launch + expert L + token T + step (h + i)
+//                        + (activation P + gather T k) (3 h + (matrices + 1) i) 2 B / bandwidth
+//              floor   = launch + expert L + step (h + i) + token T + sort T / (T + sort_half)
 //              t       = overlapped(floor, work; overlap)
 //          and never below max(flops of P / peak, weights / bandwidth). read(): weights that fit
 //          the L2 cache and were used just before come back four times as fast; not so when cold.
-//          L experts lie on the rank, T tokens are looked through by its kernels.
-//          A kernel that computes every pair of the tokens it got adds the A k - P foreign rows.
+//          A kernel that computes all k pairs of the tokens that arrived has A k - P more rows, and
+//          gathers A k pairs.
 // Source:  coefficients fitted per GPU, format, engine and kernel:
 //          scenarios/catalog/curves/expert_gemm.txtpb; docs/models/expert_gemm.md.
-// Omits:   router, shared experts, communication.
+// Omits:   router, shared experts, communication; a kernel's own bad choices of tiles.
 // Layer:   operators.
 #pragma once
 
@@ -38,10 +39,10 @@ inline constexpr std::array<std::int64_t, 5> kExpertTiles = {8, 16, 32, 64, 128}
 
 /// What one rank got in one layer: counts, or means of counts over draws.
 struct ExpertWork {
-  double pairs = 0;            ///< P: token-expert pairs.
-  double experts_touched = 0;  ///< X: local experts with at least one token.
-  double arrived = 0;          ///< A: distinct tokens with a pair here.
-  double looked_through = 0;   ///< T: tokens the rank's kernels sort; at least `arrived`.
+  double pairs = 0;                                  ///< P: token-expert pairs.
+  double experts_touched = 0;                        ///< X: local experts with at least one token.
+  double arrived = 0;                                ///< A: distinct tokens with a pair here.
+  double looked_through = 0;                         ///< T: tokens the rank's kernels look through.
   std::array<double, kExpertTiles.size()> padded{};  ///< R_t, in the order of kExpertTiles.
 
   /// Adds one local expert with `tokens` tokens to pairs, experts_touched and padded.
@@ -82,15 +83,17 @@ class ExpertCurve {
   std::array<double, kExpertTiles.size()> tile_cost_{};  ///< 1 + tile_half / t
   double floor_us_ = 0;
   double us_per_token_ = 0;
+  double sort_us_ = 0;
+  double sort_half_ = 1;
   double us_per_row_ = 0;         ///< Compute.
-  double us_per_pair_ = 0;        ///< Activations of a pair.
-  double us_per_gathered_ = 0;    ///< Of each of the k pairs of a token that arrived.
+  double us_per_pair_ = 0;        ///< Passes over the activations of a pair.
+  double us_per_gathered_ = 0;    ///< Passes over each of the k pairs of a token, here or not.
   double us_per_expert_ = 0;      ///< Weights from memory.
   double caches_per_expert_ = 0;  ///< Weights as a share of the cache; 0: cold.
   double serial_ = 0;
   double overlap_ = 0;
   double topk_ = 1;
-  double foreign_ = 0;  ///< 1: foreign pairs are computed.
+  bool foreign_ = false;
   double bound_us_per_pair_ = 0;
   double bound_us_per_expert_ = 0;
 };
