@@ -59,6 +59,11 @@ PathId FlowNetwork::add_path(std::span<const LinkId> links) {
   return id;
 }
 
+void FlowNetwork::set_time(SimTime now) {
+  MOESIM_CHECK(now >= last_change_, "time goes back");
+  last_change_ = now;
+}
+
 void FlowNetwork::advance(Clock& clock, SimTime now) {
   if (clock.rate > 0.0) {
     const double seconds = seconds_between(clock.since, now);
@@ -78,6 +83,7 @@ void FlowNetwork::start(SimTime now, PathId path, Bytes bytes, std::uint64_t tag
                         std::int32_t weight) {
   MOESIM_CHECK(bytes > Bytes{}, "a flow has bytes");
   MOESIM_CHECK(weight >= 1, "a flow has weight");
+  set_time(now);
   const std::int32_t id = paths_[path.index()].path_class;
   Class& c = class_[at(id)];
   const double from = c.flows.empty() ? 0.0 : served(c, now);
@@ -154,6 +160,7 @@ void FlowNetwork::refresh(std::int32_t link, SimTime now) {
 }
 
 void FlowNetwork::rerate(SimTime now) {
+  set_time(now);
   if (bottlenecks_.solved()) return;
   bottlenecks_.solve();
   for (const Bottlenecks::Move& move : bottlenecks_.moves()) apply(move, now);
@@ -215,6 +222,7 @@ void FlowNetwork::end_flows(std::int32_t path_class, double up_to) {
 
 std::span<const EndedFlow> FlowNetwork::end_due(SimTime now) {
   MOESIM_CHECK(rated(), "ends are known once the flows are rated");
+  set_time(now);
   ended_.clear();
   due_.clear();
   for (std::size_t b = 0; b < first_end_of_block_.size(); ++b) {

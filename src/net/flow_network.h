@@ -65,6 +65,8 @@ class FlowNetwork {
   /// result is valid until the next call. Call `rerate` before asking for rates again.
   [[nodiscard]] std::span<const EndedFlow> end_due(SimTime now);
 
+  /// Time of the last start, end or rerate; what follows may not be before it.
+  [[nodiscard]] SimTime last_change() const { return last_change_; }
   [[nodiscard]] std::int64_t active() const { return active_; }
   [[nodiscard]] bool rated() const { return bottlenecks_.solved(); }
   /// Rate of each flow of weight 1 on the path; zero without flows. Precondition: rerated.
@@ -106,6 +108,7 @@ class FlowNetwork {
   };
 
   static std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+  void set_time(SimTime now);
   static void advance(Clock& clock, SimTime now);
   [[nodiscard]] double served(const Class& c, SimTime now) const;
   void apply(const Bottlenecks::Move& move, SimTime now);
@@ -133,6 +136,7 @@ class FlowNetwork {
   };
   std::vector<Due> due_;
   std::vector<EndedFlow> ended_;
+  SimTime last_change_;
   std::int64_t active_ = 0;
   std::uint64_t next_sequence_ = 0;
 };

@@ -1,6 +1,8 @@
-#include "net/fabric_links.h"
+#include "net/fabric.h"
 
 #include <cstddef>
+
+#include "core/check.h"
 
 namespace moesim::net {
 namespace {
@@ -54,6 +56,20 @@ std::vector<std::uint8_t> dominated_links(const Topology& topology) {
     dominated[l] = narrower_after || narrower_before ? 1 : 0;
   }
   return dominated;
+}
+
+Fabric::Fabric(const Topology& topology)
+    : topology_(&topology),
+      network_(link_capacities(topology), dominated_links(topology)),
+      path_(static_cast<std::size_t>(topology.cluster().gpus())) {}
+
+PathId Fabric::path(GpuId from, GpuId to) {
+  MOESIM_CHECK(from != to, "a path joins two GPUs");
+  auto& row = path_[from.index()];
+  if (row.empty()) row.assign(path_.size(), -1);
+  std::int32_t& known = row[to.index()];
+  if (known < 0) known = network_.add_path(topology_->path(from, to)).value();
+  return PathId{known};
 }
 
 }  // namespace moesim::net
