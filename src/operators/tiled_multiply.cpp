@@ -22,6 +22,13 @@ constexpr double kBytesPerMegabyte = 1e6;
 
 double square(double x) { return x * x; }
 
+/// The next whole number of a count. Precondition: 0 <= x < 2^63. Without a call where the machine
+/// has no instruction for it.
+double round_up(double x) {
+  const auto whole = static_cast<double>(static_cast<std::int64_t>(x));
+  return whole < x ? whole + 1.0 : whole;
+}
+
 }  // namespace
 
 TiledMultiply::TiledMultiply(const catalog::Gpu& gpu, const KernelFormat& format,
@@ -40,8 +47,6 @@ TiledMultiply::TiledMultiply(const catalog::Gpu& gpu, const KernelFormat& format
       const double inefficiency =
           1.0 / c.compute + c.load * kReferenceSide * (1.0 / rows + 1.0 / columns);
       tiles_[i++] = {
-          .rows = rows,
-          .columns = columns,
           .step = std::max(flop_us * inefficiency, c.step_ns * kUsPerNs),
           .overhead = c.prologue_us + c.store * rows * columns * kOutputBytes * us_per_byte_ * sms};
     }
@@ -66,14 +71,20 @@ TiledMultiply::TiledMultiply(const catalog::Gpu& gpu, const KernelFormat& format
 
 double TiledMultiply::tiles_us(double batch, double m, double n, double k) const {
   const double sums = batch * m * n * sum_us_;
+  std::array<double, kSides.size()> down{};
+  std::array<double, kSides.size()> across{};
+  for (std::size_t i = 0; i < kSides.size(); ++i) {
+    down[i] = batch * round_up(m / kSides[i]) * per_multiprocessor_;
+    across[i] = round_up(n / kSides[i]);
+  }
   double best = std::numeric_limits<double>::infinity();
-  for (const Tile& tile : tiles_) {
-    const double unsplit =
-        batch * std::ceil(m / tile.rows) * std::ceil(n / tile.columns) * per_multiprocessor_;
+  for (std::size_t i = 0; i < tiles_.size(); ++i) {
+    const Tile& tile = tiles_[i];
+    const double unsplit = down[i / kSides.size()] * across[i % kSides.size()];
     // Splitting pays only while tiles leave multiprocessors idle.
     for (double parts = 1.0; parts <= kMostParts; parts *= 2.0) {
       const double x = unsplit * parts;
-      const double waves = x + rounding_ * (std::max(1.0, std::ceil(x)) - x);
+      const double waves = x + rounding_ * (std::max(1.0, round_up(x)) - x);
       const double added = parts > 1.0 ? split_us_ + parts * sums : 0.0;
       best = std::min(best, waves * (k / parts * tile.step + tile.overhead) + added);
       if (!may_split_ || x >= 1.0) break;

@@ -63,10 +63,8 @@ class TiledMultiply {
   [[nodiscard]] Seconds data_sheet_bound(double batch, double m, double n, double k) const;
 
  private:
-  /// Tiles of one size; times in us.
+  /// Tiles of one size, rows by columns; times in us.
   struct Tile {
-    double rows = 0;
-    double columns = 0;
     double step = 0;      ///< Per unit of k.
     double overhead = 0;  ///< Prologue and store.
   };
