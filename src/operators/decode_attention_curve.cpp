@@ -16,8 +16,8 @@ enum Coefficient : std::size_t {
   kHeads,
   kToken,
   kSplit,
-  kNear,
   kFar,
+  kNear,
   kFarSize,
   kBlock,
   kArithmetic,
@@ -32,8 +32,8 @@ constexpr std::array<CoefficientSpec, 13> kSpecs{{
     {"heads_us", 0.1, 0.001, 10.0},
     {"token_ns", 20.0, 0.1, 200.0},
     {"split_tokens", 256.0, 8.0, 1e7},
-    {"near_memory", 0.7, 0.1, 5.0},
     {"far_memory", 1.2, 1.0, 10.0},
+    {"near_share", 0.5, 0.05, 1.0},
     {"far_megabytes", 50.0, 5.0, 1000.0},
     {"block_us", 2.0, 0.01, 30.0},
     {"arithmetic", 2.0, 1.0, 400.0},
@@ -87,7 +87,7 @@ DecodeAttentionCurve::DecodeAttentionCurve(const catalog::Gpu& gpu, const Attent
   launch_ = (values[kLaunch] + values[kHeads] * std::min(h / kManyHeads, 1.0)) * kMicro;
   per_serial_token_ = values[kToken] * kNano * math::pow(width, kTokenGrowth);
   per_split_token_ = 1.0 / values[kSplit];
-  memory_ = NearFarMemory(gpu.memory_bandwidth, values[kNear], values[kFar],
+  memory_ = NearFarMemory(gpu.memory_bandwidth, values[kFar], values[kNear],
                           values[kFarSize] * 1e6 * kByte);
   entry_bytes_ = heads.entry() * (kv_element / kByte);
   per_query_ = h * heads.width() * kActivation / bandwidth;

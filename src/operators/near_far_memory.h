@@ -1,11 +1,9 @@
 // Time to move bytes that a kernel finds in the last-level cache if they are few, in memory if not.
 //
-// Model:   t = b / bandwidth (near + (far - near) u^4 / (1 + u^4)), u = b / far_bytes.
+// Model:   t = b / bandwidth * far (near + (1 - near) u^4 / (1 + u^4)), u = b / far_bytes.
 // Source:  kernels timed back to back find their operands in the L2 cache up to about its size.
 // Layer:   operators.
 #pragma once
-
-#include <algorithm>
 
 #include "core/units.h"
 
@@ -14,10 +12,11 @@ namespace moesim::operators {
 class NearFarMemory {
  public:
   NearFarMemory() = default;
-  /// `near`, `far`: time of few and of many bytes, as multiples of bytes / bandwidth.
-  NearFarMemory(BytesPerSecond bandwidth, double near, double far, Bytes far_bytes)
-      : near_(near * (kByte / bandwidth / kSecond)),
-        rise_(std::max(far - near, 0.0) * (kByte / bandwidth / kSecond)),
+  /// `far`: time of many bytes as a multiple of bytes / bandwidth; `near`: share of it that each of
+  /// few bytes takes, at most 1.
+  NearFarMemory(BytesPerSecond bandwidth, double far, double near, Bytes far_bytes)
+      : near_(far * near * (kByte / bandwidth / kSecond)),
+        rise_(far * (1.0 - near) * (kByte / bandwidth / kSecond)),
         per_far_bytes_(kByte / far_bytes) {}
   /// Seconds; rises with `bytes`.
   [[nodiscard]] double seconds(double bytes) const {

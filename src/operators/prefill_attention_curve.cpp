@@ -14,8 +14,8 @@ namespace {
 
 enum Coefficient : std::size_t {
   kLaunch,
-  kNear,
   kFar,
+  kNear,
   kFarSize,
   kArithmetic,
   kDiagonal,
@@ -26,8 +26,8 @@ enum Coefficient : std::size_t {
 
 constexpr std::array<CoefficientSpec, 9> kSpecs{{
     {"launch_us", 10.0, 2.0, 40.0},
-    {"near_memory", 1.0, 0.05, 20.0},
-    {"far_memory", 1.0, 0.05, 50.0},
+    {"far_memory", 1.0, 0.05, 20.0},
+    {"near_share", 0.7, 0.05, 1.0},
     {"far_megabytes", 100.0, 5.0, 10000.0},
     {"arithmetic", 1.5, 1.0, 50.0},
     {"diagonal", 1.0, 0.01, 100.0},
@@ -66,7 +66,7 @@ PrefillAttentionCurve::PrefillAttentionCurve(const catalog::Gpu& gpu, const Atte
   const double width = static_cast<double>(heads.head_dim) / kReferenceWidth;
 
   launch_ = values[kLaunch] * kMicro;
-  memory_ = NearFarMemory(gpu.memory_bandwidth, values[kNear], values[kFar],
+  memory_ = NearFarMemory(gpu.memory_bandwidth, values[kFar], values[kNear],
                           values[kFarSize] * 1e6 * kByte);
   bytes_per_cached_ = heads.entry() * (kv_element / kByte);
   bytes_per_token_ = (h * heads.width() + heads.entry()) * kActivation + bytes_per_cached_;
