@@ -4,11 +4,21 @@
 #include <array>
 
 #include "core/check.h"
+#include "operators/batched_gemm_curve.h"
+#include "operators/board_power.h"
 #include "operators/decode_attention_curve.h"
-#include "operators/prefill_attention_curve.h"
+#include "operators/deepep_expert_curve.h"
+#include "operators/deepep_low_latency_curve.h"
+#include "operators/deepep_normal_curve.h"
+#include "operators/engine_all_reduce_curve.h"
+#include "operators/expert_curve.h"
+#include "operators/gemm_curve.h"
 #include "operators/mla_block_curve.h"
 #include "operators/mla_decode_curve.h"
 #include "operators/mla_prefill_curve.h"
+#include "operators/nccl_curve.h"
+#include "operators/nvlink_all_to_all_curve.h"
+#include "operators/prefill_attention_curve.h"
 
 namespace moesim::operators {
 namespace {
@@ -23,9 +33,20 @@ const std::vector<Operation>& operations() {
   static const std::vector<Operation> all{
       {"attention_decode", &DecodeAttentionCurve::coefficients},
       {"attention_prefill", &PrefillAttentionCurve::coefficients},
+      {"deepep_experts", &DeepEpExpertCurve::coefficients},
+      {"deepep_low_latency", &DeepEpLowLatencyCurve::coefficients},
+      {"deepep_normal", &DeepEpNormalCurve::coefficients},
+      {"engine_all_reduce", &EngineAllReduceCurve::coefficients},
+      {"expert_gemm", &ExpertCurve::coefficients},
+      {"expert_rank", &ExpertCurve::coefficients},
+      {"gemm", &GemmCurve::coefficients},
+      {"mla_bmm", &BatchedGemmCurve::coefficients},
       {"mla_block", &MlaBlockCurve::coefficients},
       {"mla_decode", &MlaDecodeCurve::coefficients},
       {"mla_prefill", &MlaPrefillCurve::coefficients},
+      {"nccl", &NcclCurve::coefficients},
+      {"nvlink_all_to_all", &NvlinkAllToAllCurve::coefficients},
+      {"power_gemm", &BoardPower::coefficients},
   };
   return all;
 }
