@@ -77,6 +77,14 @@ void add_scores(const Study& study, std::span<const double> predicted,
                             .estimate = pools[label].estimate,
                             .error = summarize(pools[label].measured, pools[label].predicted)});
   }
+  for (const Derived& derived : study.derived(predicted)) {
+    if (derived.measured.empty()) continue;
+    score.pooled.push_back({.label = derived.label,
+                            .gpu = {},
+                            .dtype = {},
+                            .engine = {},
+                            .error = summarize(derived.measured, derived.predicted)});
+  }
   const auto first = static_cast<std::ptrdiff_t>(score.lines.size());
   for (const auto& [key, pairs] : groups) {
     const auto& [label, gpu, dtype, engine] = key;

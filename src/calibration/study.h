@@ -41,6 +41,13 @@ struct TableOrigin {
   std::string engine;                 ///< "trtllm", "deepep-0.5.12"
 };
 
+/// A quantity computed from several samples, measured and predicted pair by pair.
+struct Derived {
+  std::string label;
+  std::vector<double> measured{};
+  std::vector<double> predicted{};
+};
+
 class Study {
  public:
   virtual ~Study() = default;
@@ -58,7 +65,12 @@ class Study {
   /// coefficients. Pure; called from many threads at once.
   virtual void predict(std::span<const std::int32_t> samples, std::span<const double> coefficients,
                        std::span<double> predicted) const = 0;
-  /// Coefficients in force for one curve; the same for all unless a variant lacks a roof.
+  /// Quantities made of several samples (a speed-up), to be scored on lines of their own.
+  /// `predicted` is in the order of samples(); NaN: no prediction.
+  [[nodiscard]] virtual std::vector<Derived> derived(std::span<const double> predicted) const {
+    static_cast<void>(predicted);
+    return {};
+  }
   [[nodiscard]] std::span<const operators::CoefficientSpec> coefficients() const {
     return operators::coefficients_of(operation());
   }

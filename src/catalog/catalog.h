@@ -5,11 +5,13 @@
 // Layer: catalog.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "catalog/curve.h"
 #include "catalog/engine.h"
 #include "catalog/fabric.h"
 #include "catalog/gpu.h"
@@ -28,6 +30,7 @@ struct Catalog {
   std::vector<PrecisionRecipe> recipes;
   std::vector<Engine> engines;
   std::vector<Price> prices;
+  std::shared_ptr<const CurveSet> curves;  ///< Null: not read.
 
   [[nodiscard]] const Model* find_model(std::string_view name) const;
   [[nodiscard]] const Gpu* find_gpu(std::string_view name) const;

@@ -31,6 +31,8 @@ struct Engine {
   std::string iteration_overhead_source;
   double gpu_memory_utilization = 0.9;  ///< The engine's default.
   std::int64_t block_size = 16;         ///< Tokens per KV block, the engine's default.
+  std::string kernels = "sglang";       ///< Engine of the curves that stand for its kernels.
+  bool kernels_borrowed = true;         ///< They are another engine's.
   std::vector<EngineSupport> families;
   std::string source;
 };

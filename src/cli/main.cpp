@@ -14,6 +14,7 @@
 #include "cli/memory_command.h"
 #include "cli/simulate_command.h"
 #include "cli/sweep_command.h"
+#include "cli/validate_command.h"
 #include "core/diagnostics.h"
 #include "core/text.h"
 #include "report/version.h"
@@ -36,6 +37,8 @@ constexpr std::array kVerbs = {
               run_sweep_command},
     VerbEntry{"memory", "MODEL --gpu G    what a GPU must hold; the smallest layouts that fit",
               run_memory},
+    VerbEntry{"validate", "kernels          errors of the operators' curves on measured latencies",
+              run_validate},
     VerbEntry{"fabric",
               "CLUSTER          a cluster drawn: links, bandwidths, bisection, longest path",
               run_fabric},

@@ -39,6 +39,7 @@ class PhaseFinder {
 MeasuredExchange trusted(ExchangeModel model, const CurveMatch& dispatch,
                          const CurveMatch& combine) {
   return {.model = std::move(model),
+          .gpu = dispatch.curve->key.gpu,
           .estimate = dispatch.estimate || combine.estimate,
           .band = catalog::wider(dispatch.band, combine.band)};
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include "catalog/curve.h"
@@ -63,6 +64,7 @@ struct ExchangeModel {
 /// A model with the nearest curves, and what they may be trusted with.
 struct MeasuredExchange {
   ExchangeModel model;
+  std::string gpu;  ///< Whose curves they are.
   bool estimate = false;
   catalog::ErrorBand band;
 };

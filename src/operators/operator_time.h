@@ -25,7 +25,8 @@ struct Efficiency {
   Seconds launch{};
 };
 
-/// One set per run; the defaults are documented, with their sources, in docs/models/operators.md.
+/// Roofs of all operators: what stands where no curve was fitted or none is wanted. One set per
+/// run; figures and sources: docs/models/operators.md.
 struct EfficiencySet {
   Efficiency gemm;
   Efficiency grouped_gemm;
@@ -34,6 +35,15 @@ struct EfficiencySet {
   Efficiency memory_pass;
   Efficiency lm_head;
   [[nodiscard]] static EfficiencySet defaults();
+};
+
+/// Operators that take the plain roofline although a curve is there.
+struct RooflineOnly {
+  bool gemm = false;
+  bool grouped_gemm = false;
+  bool prefill_attention = false;
+  bool decode_attention = false;
+  bool lm_head = false;
 };
 
 }  // namespace moesim::operators

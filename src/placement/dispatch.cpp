@@ -45,8 +45,8 @@ std::uint32_t replica_index(std::uint64_t hash, std::size_t pick, std::uint32_t 
 
 /// Takes tokens in the order of their source ranks. Packed: the ranks a token reaches are bits of
 /// one word, a byte per domain, and counts grow in the bytes of words. Else: stamps per rank and
-/// domain.
-template <int TopK, bool Packed>
+/// domain. PerPick: every pick is a copy to its rank.
+template <int TopK, auto kWay>
 class Dispatcher::Counter {
  public:
   Counter(Dispatcher& dispatcher, std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
@@ -82,13 +82,15 @@ class Dispatcher::Counter {
       const std::uint32_t at = (choice & 0xffffU) + replica_index(hash, i, choice >> 16);
       const std::uint32_t replica = replica_[at];
       ++slot_tokens_[replica >> 16];
-      if constexpr (Packed) {
+      if constexpr (kWay == Way::Packed) {
         reached |= rank_bit_[replica & 0xffffU];
+      } else if constexpr (kWay == Way::PerPick) {
+        ++d_.rank_picks_[replica & 0xffffU];
       } else {
         count_rank(replica & 0xffffU);
       }
     }
-    if constexpr (Packed) {
+    if constexpr (kWay == Way::Packed) {
       domain_token_bytes_ += nonzero_bytes(reached);
       const std::uint64_t hops = reached & hop_bits_;
       domain_hop_bytes_ += bits_in_bytes(hops);
@@ -102,7 +104,7 @@ class Dispatcher::Counter {
 
   void finish() {
     end_source();
-    if constexpr (Packed) unload_ranks();
+    if constexpr (kWay == Way::Packed) unload_ranks();
     d_.last_stamp_ = stamp_;
   }
 
@@ -137,6 +139,24 @@ class Dispatcher::Counter {
     in_rank_bytes_ = 0;
   }
 
+  void unload_picks() {
+    const std::int32_t own = d_.shape_.domain_of_rank[source_];
+    std::int32_t* const to_node = &traffic_.to_node[source_ * domains_];
+    for (std::size_t r = 0; r < tokens_of_rank_.size(); ++r) {
+      const std::int32_t picks = d_.rank_picks_[r];
+      d_.rank_picks_[r] = 0;
+      const std::int32_t domain = d_.shape_.domain_of_rank[r];
+      if (domain != own) {
+        to_node[domain] += picks;
+        traffic_.network_in[r] += picks;
+        traffic_.token_copies_between_nodes += picks;
+      } else if (r != source_) {
+        traffic_.scale_up_in[r] += picks;
+        traffic_.scale_up_out[source_] += picks;
+      }
+    }
+  }
+
   void next_source() {
     while (source_ < tokens_of_rank_.size() && tokens_of_rank_[source_] == 0) ++source_;
     if (source_ == tokens_of_rank_.size()) return;
@@ -144,12 +164,16 @@ class Dispatcher::Counter {
     const auto domain = static_cast<std::size_t>(d_.shape_.domain_of_rank[source_]);
     choice_ = choice_of_layer_ + (d_.views_ == 1 ? 0 : domain * experts_);
     needs_hop_ = &d_.needs_hop_[d_.position_[source_] * tokens_of_rank_.size()];
-    if constexpr (Packed) hop_bits_ = d_.hop_bits_[d_.position_[source_]];
+    if constexpr (kWay == Way::Packed) hop_bits_ = d_.hop_bits_[d_.position_[source_]];
   }
 
   void end_source() {
     if (source_ == tokens_of_rank_.size()) return;
-    if constexpr (Packed) unload_domains();
+    if constexpr (kWay == Way::PerPick) {
+      unload_picks();
+      return;
+    }
+    if constexpr (kWay == Way::Packed) unload_domains();
     const auto own = static_cast<std::size_t>(d_.shape_.domain_of_rank[source_]);
     d_.domain_tokens_[own] = 0;
     std::int32_t* const to_node = &traffic_.to_node[source_ * domains_];
@@ -236,6 +260,7 @@ Dispatcher::Dispatcher(const routing::ExpertRouter& router, const Placement& pla
   domain_stamp_.assign(domains, 0);
   domain_tokens_.assign(domains, 0);
   domain_hops_.assign(domains, 0);
+  rank_picks_.assign(ranks, 0);
 
   const auto layers = static_cast<std::size_t>(shape_.moe_layers);
   const auto slots = static_cast<std::size_t>(shape_.slots());
@@ -288,12 +313,14 @@ std::int64_t Dispatcher::begin(std::span<const std::int32_t> tokens_of_rank,
                    std::ssize(traffic.slot_tokens) == shape_.slots() &&
                    std::ssize(traffic.to_node) == shape_.ranks * domains_ &&
                    std::ssize(traffic.scale_up_in) == shape_.ranks &&
-                   std::ssize(traffic.scale_up_out) == shape_.ranks,
+                   std::ssize(traffic.scale_up_out) == shape_.ranks &&
+                   std::ssize(traffic.network_in) == shape_.ranks,
                "token counts per rank, and traffic made by make_traffic");
   std::fill(traffic.slot_tokens.begin(), traffic.slot_tokens.end(), 0);
   std::fill(traffic.to_node.begin(), traffic.to_node.end(), 0);
   std::fill(traffic.scale_up_in.begin(), traffic.scale_up_in.end(), 0);
   std::fill(traffic.scale_up_out.begin(), traffic.scale_up_out.end(), 0);
+  std::fill(traffic.network_in.begin(), traffic.network_in.end(), 0);
   traffic.token_copies_between_nodes = 0;
   std::int64_t tokens = 0;
   for (const std::int32_t n : tokens_of_rank) tokens += n;
@@ -306,26 +333,33 @@ std::int64_t Dispatcher::begin(std::span<const std::int32_t> tokens_of_rank,
   return tokens;
 }
 
-template <class Known, bool Packed>
+template <class Known, auto kWay>
 void Dispatcher::run_as(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
                         RandomStream& stream, LayerTraffic& traffic) {
   const std::int64_t tokens = begin(tokens_of_rank, traffic);
-  Counter<Known::kTopK, Packed> counter(*this, layer, tokens_of_rank, stream.next(), traffic);
+  Counter<Known::kTopK, kWay> counter(*this, layer, tokens_of_rank, stream.next(), traffic);
   router_->draw_known<Known>(layer, tokens, stream, counter);
   counter.finish();
 }
 
 void Dispatcher::run(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
-                     RandomStream& stream, LayerTraffic& traffic) {
+                     RandomStream& stream, LayerTraffic& traffic, Copies copies) {
   routing::with_known_shape(router_->shape(), [&](auto known) {
-    packed_ ? run_as<decltype(known), true>(layer, tokens_of_rank, stream, traffic)
-            : run_as<decltype(known), false>(layer, tokens_of_rank, stream, traffic);
+    using Known = decltype(known);
+    switch (way(copies)) {
+      case Way::Packed:
+        return run_as<Known, Way::Packed>(layer, tokens_of_rank, stream, traffic);
+      case Way::Stamped:
+        return run_as<Known, Way::Stamped>(layer, tokens_of_rank, stream, traffic);
+      case Way::PerPick:
+        return run_as<Known, Way::PerPick>(layer, tokens_of_rank, stream, traffic);
+    }
   });
 }
 
 void Dispatcher::count(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
                        std::span<const std::uint16_t> experts, std::uint64_t replica_seed,
-                       LayerTraffic& traffic) {
+                       LayerTraffic& traffic, Copies copies) {
   const std::int64_t tokens = begin(tokens_of_rank, traffic);
   const std::int64_t top_k = router_->shape().top_k;
   MOESIM_CHECK(std::ssize(experts) == tokens * top_k, "top_k experts for each token");
@@ -333,10 +367,13 @@ void Dispatcher::count(std::int64_t layer, std::span<const std::int32_t> tokens_
     for (std::int64_t t = 0; t < tokens; ++t) counter(experts.data() + t * top_k);
     counter.finish();
   };
-  if (packed_) {
-    feed(Counter<0, true>(*this, layer, tokens_of_rank, replica_seed, traffic));
-  } else {
-    feed(Counter<0, false>(*this, layer, tokens_of_rank, replica_seed, traffic));
+  switch (way(copies)) {
+    case Way::Packed:
+      return feed(Counter<0, Way::Packed>(*this, layer, tokens_of_rank, replica_seed, traffic));
+    case Way::Stamped:
+      return feed(Counter<0, Way::Stamped>(*this, layer, tokens_of_rank, replica_seed, traffic));
+    case Way::PerPick:
+      return feed(Counter<0, Way::PerPick>(*this, layer, tokens_of_rank, replica_seed, traffic));
   }
 }
 
@@ -356,17 +393,10 @@ std::int64_t Dispatcher::slot_for(std::int64_t layer, std::int64_t source_rank, 
   return replica_[static_cast<std::size_t>(layer * shape_.slots()) + at] >> 16;
 }
 
-void Dispatcher::rank_loads(const LayerTraffic& traffic, std::span<RankLoad> loads) const {
-  MOESIM_CHECK(std::ssize(loads) == shape_.ranks, "one load per rank");
-  const std::int32_t* slot = traffic.slot_tokens.data();
-  for (RankLoad& load : loads) {
-    load = {};
-    for (std::int64_t i = 0; i < shape_.slots_per_rank; ++i, ++slot) {
-      load.tokens += *slot;
-      load.experts_touched += *slot > 0 ? 1 : 0;
-      load.max_tokens = std::max<std::int64_t>(load.max_tokens, *slot);
-    }
-  }
+std::span<const std::int32_t> Dispatcher::slots_of(const LayerTraffic& traffic,
+                                                   std::int64_t rank) const {
+  const auto slots = static_cast<std::size_t>(shape_.slots_per_rank);
+  return {&traffic.slot_tokens[static_cast<std::size_t>(rank) * slots], slots};
 }
 
 LayerTraffic Dispatcher::make_traffic() const {
@@ -375,6 +405,7 @@ LayerTraffic Dispatcher::make_traffic() const {
       .to_node = std::vector<std::int32_t>(static_cast<std::size_t>(shape_.ranks * domains_), 0),
       .scale_up_in = std::vector<std::int32_t>(static_cast<std::size_t>(shape_.ranks), 0),
       .scale_up_out = std::vector<std::int32_t>(static_cast<std::size_t>(shape_.ranks), 0),
+      .network_in = std::vector<std::int32_t>(static_cast<std::size_t>(shape_.ranks), 0),
       .token_copies_between_nodes = 0};
 }
 

@@ -21,20 +21,20 @@
 
 namespace moesim::placement {
 
+/// How tokens travel to the ranks of their experts.
+enum class Copies {
+  Deduplicated,  ///< Once to each remote domain, and from there once to each rank.
+  PerPick,       ///< A copy for each chosen expert, straight to its rank (DeepEP's low latency).
+};
+
 /// Counts of one MoE layer for one iteration. Flat arrays, sized once, cleared per layer.
 struct LayerTraffic {
   std::vector<std::int32_t> slot_tokens;   ///< [slots]
   std::vector<std::int32_t> to_node;       ///< [ranks * domains] own domain 0
   std::vector<std::int32_t> scale_up_in;   ///< [ranks]
   std::vector<std::int32_t> scale_up_out;  ///< [ranks]
+  std::vector<std::int32_t> network_in;    ///< [ranks] PerPick: copies from other domains; else 0.
   std::int64_t token_copies_between_nodes = 0;
-};
-
-/// What the layer cost model needs of each rank.
-struct RankLoad {
-  std::int64_t tokens = 0;
-  std::int64_t experts_touched = 0;
-  std::int64_t max_tokens = 0;
 };
 
 class Dispatcher {
@@ -44,26 +44,34 @@ class Dispatcher {
   Dispatcher(const routing::ExpertRouter& router, const Placement& placement);
   /// Draws layer `layer` for `tokens_of_rank[r]` tokens on each source rank and counts the traffic.
   /// The stream is the caller's: one per (run, instance). No allocation.
+  /// The same draws and slots whatever the copies.
   void run(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank, RandomStream& stream,
-           LayerTraffic& traffic);
+           LayerTraffic& traffic, Copies copies = Copies::Deduplicated);
   /// The counts of tokens whose experts are given, source rank by source rank: experts of one token
   /// adjacent, top_k each. `replica_seed` replaces the number run() takes from the stream.
   void count(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
              std::span<const std::uint16_t> experts, std::uint64_t replica_seed,
-             LayerTraffic& traffic);
+             LayerTraffic& traffic, Copies copies = Copies::Deduplicated);
   /// Slot that takes a chosen expert: pick `pick` (0 .. top_k-1) of token number `token` of a call.
   [[nodiscard]] std::int64_t slot_for(std::int64_t layer, std::int64_t source_rank,
                                       std::int64_t expert, std::uint64_t replica_seed,
                                       std::int64_t token, std::int64_t pick) const;
-  /// Per-rank sums of the slot counts.
-  void rank_loads(const LayerTraffic& traffic, std::span<RankLoad> loads) const;
+  /// Tokens of each slot of one rank.
+  [[nodiscard]] std::span<const std::int32_t> slots_of(const LayerTraffic& traffic,
+                                                       std::int64_t rank) const;
   [[nodiscard]] LayerTraffic make_traffic() const;
   [[nodiscard]] std::int64_t domains() const { return domains_; }
 
  private:
-  template <int TopK, bool Packed>
+  /// How the counter works: ranks reached as bits of a word, as stamps, or every pick a copy.
+  enum class Way { Packed, Stamped, PerPick };
+  template <int TopK, auto kWay>
   class Counter;
-  template <class Known, bool Packed>
+  [[nodiscard]] Way way(Copies copies) const {
+    if (copies == Copies::PerPick) return Way::PerPick;
+    return packed_ ? Way::Packed : Way::Stamped;
+  }
+  template <class Known, auto kWay>
   void run_as(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
               RandomStream& stream, LayerTraffic& traffic);
   void build_layer(std::span<const std::int32_t> expert_of_slot, std::size_t layer);
@@ -88,6 +96,7 @@ class Dispatcher {
   std::vector<std::uint32_t> domain_stamp_;
   std::vector<std::int32_t> domain_tokens_;  ///< Of the present source.
   std::vector<std::int32_t> domain_hops_;
+  std::vector<std::int32_t> rank_picks_;  ///< Of the present source, PerPick.
   std::uint32_t last_stamp_ = 0;
 };
 

@@ -1,6 +1,9 @@
 #include "report/result_message.h"
 
+#include <algorithm>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include <fmt/format.h>
 #include <google/protobuf/text_format.h>
@@ -8,6 +11,7 @@
 #include "core/check.h"
 #include "report/message_json.h"
 #include "report/result_json.h"
+#include "report/step_names.h"
 #include "report/version.h"
 
 namespace moesim::report {
@@ -55,6 +59,31 @@ void fill(const serving::TimeBreakdown& from, proto::TimeBreakdown& to) {
   to.set_kv_wait_ms(rounded(from.kv_wait_ms));
   to.set_mean_iteration_ms(rounded(from.mean_iteration_ms));
   to.set_iterations(static_cast<double>(from.iterations));
+  std::vector<std::tuple<double, std::size_t, std::size_t>> limits;
+  for (std::size_t p = 0; p < serving::kStepParts; ++p) {
+    for (std::size_t l = 0; l < serving::kLimits; ++l) {
+      if (from.limits[p][l] > 0.0) limits.emplace_back(-from.limits[p][l], p, l);
+    }
+  }
+  std::sort(limits.begin(), limits.end());
+  for (const auto& [share, p, l] : limits) {
+    proto::BindingLimit& limit = *to.add_binding();
+    limit.set_part(std::string(kPartNames[p]));
+    limit.set_limit(std::string(kLimitNames[l]));
+    limit.set_share(rounded(-share));
+  }
+}
+
+void fill(const serving::PricedBy& from, proto::OperatorModel& to) {
+  to.set_part(std::string(kPartNames[static_cast<std::size_t>(from.part)]));
+  to.set_operation(from.operation);
+  to.set_curve(from.curve);
+  to.set_estimate(from.estimate);
+  if (from.curve.empty()) return;
+  to.set_median_error(rounded(from.band.median));
+  to.set_p90_error(rounded(from.band.p90));
+  to.set_low(rounded(from.band.low));
+  to.set_high(rounded(from.band.high));
 }
 
 void fill(const serving::ExpertSummary& from, proto::ExpertReport& to) {
@@ -70,6 +99,7 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   fill_summary(from.run.summary, *to.mutable_summary());
   if (from.pricing.known) fill_cost(from, *to.mutable_cost());
   fill(from.run.time, *to.mutable_time_breakdown());
+  for (const serving::PricedBy& each : from.run.priced_by) fill(each, *to.add_operators());
   if (from.run.experts.present) fill(from.run.experts, *to.mutable_experts());
   proto::KvCache& kv = *to.mutable_kv_cache();
   kv.set_blocks_per_rank(static_cast<double>(from.run.kv.blocks_per_rank));

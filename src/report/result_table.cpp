@@ -12,10 +12,13 @@
 
 #include "report/number_text.h"
 #include "report/result_json.h"
+#include "report/step_names.h"
 #include "report/text_layout.h"
 
 namespace moesim::report {
 namespace {
+
+using serving::StepPart;
 
 std::string billions(double parameters) { return number_text(parameters / 1e9, 4) + " B"; }
 std::string number(double value) { return number_text(value); }
@@ -80,27 +83,57 @@ std::string service(const sweep::ScenarioResult& r) {
   return page + latency_row("ITL", s.itl) + latency_row("end to end", s.end_to_end);
 }
 
-/// Shares of the time as bars, largest first.
-std::string time(const serving::TimeBreakdown& t) {
-  static constexpr std::array<std::string_view, serving::kStepParts> kNames = {
-      "attention",  "feed-forward",     "experts", "dispatch",       "combine",
-      "all-reduce", "waiting for rank", "head",    "engine overhead"};
-  constexpr double kBar = 50.0;
+/// What binds a part most, and the error of the curves behind it: "memory bandwidth 83 %, +-8 %".
+std::string limit_and_error(const serving::RunResult& run, StepPart part) {
+  const auto& limits = run.time.limits[static_cast<std::size_t>(part)];
+  const double whole = run.time.parts[static_cast<std::size_t>(part)];
+  const auto largest = std::max_element(limits.begin(), limits.end());
+  if (whole <= 0.0 || *largest <= 0.0) return "";
+  std::string text =
+      fmt::format("{} {:.0f} %", kLimitNames[static_cast<std::size_t>(largest - limits.begin())],
+                  100.0 * *largest / whole);
+  double error = 0;
+  bool estimate = false;
+  for (const serving::PricedBy& each : run.priced_by) {
+    if (each.part != part || each.curve.empty()) continue;
+    error = std::max(error, each.band.median);
+    estimate = estimate || each.estimate;
+  }
+  if (error > 0.0) {
+    text += fmt::format(", +-{:.0f} %{}", 100.0 * error, estimate ? " (estimate)" : "");
+  }
+  return text;
+}
+
+/// Shares of the time as bars, largest first; beside them what binds each and how sure that is.
+std::string time(const serving::RunResult& r) {
+  const serving::TimeBreakdown& t = r.time;
+  constexpr double kBar = 30.0;
   constexpr double kShown = 0.0005;
-  std::vector<std::pair<double, std::string_view>> parts;
-  for (std::size_t i = 0; i < serving::kStepParts; ++i) parts.emplace_back(t.parts[i], kNames[i]);
-  parts.emplace_back(t.pipeline_bubble, "pipeline bubble");
-  parts.emplace_back(t.idle, "idle");
+  struct Line {
+    double share;
+    std::string_view name;
+    std::string tail;
+  };
+  std::vector<Line> parts;
+  for (std::size_t i = 0; i < serving::kStepParts; ++i) {
+    parts.push_back({t.parts[i], kPartNames[i], limit_and_error(r, static_cast<StepPart>(i))});
+  }
+  parts.push_back({t.pipeline_bubble, "pipeline bubble", ""});
+  parts.push_back({t.idle, "idle", ""});
   std::stable_sort(parts.begin(), parts.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
+                   [](const Line& a, const Line& b) { return a.share > b.share; });
   std::string page =
       labelled("time", fmt::format("{} iterations of {} ms; a request waits {} ms for KV blocks",
                                    count_text(t.iterations), number(t.mean_iteration_ms),
                                    number(t.kv_wait_ms)));
-  for (const auto& [share, name] : parts) {
+  for (const auto& [share, name, tail] : parts) {
     if (share < kShown) continue;
     const auto bar = static_cast<std::size_t>(std::ceil(share * kBar));
-    page += fmt::format("  {:<18}{:>5.1f} %  {}\n", name, 100.0 * share, std::string(bar, '#'));
+    std::string line = fmt::format("  {:<18}{:>5.1f} %  {:<31}{}", name, 100.0 * share,
+                                   std::string(bar, '#'), tail);
+    line.erase(line.find_last_not_of(' ') + 1);
+    page += line + "\n";
   }
   return page;
 }
@@ -140,7 +173,7 @@ std::string cost(const sweep::ScenarioResult& r) {
 std::string result_table(const sweep::ScenarioResult& r) {
   std::string page = head(r) + memory(r.memory);
   if (r.fits) {
-    page += "\n" + service(r) + "\n" + time(r.run.time) + "\n";
+    page += "\n" + service(r) + "\n" + time(r.run) + "\n";
     if (r.run.experts.present) page += experts(r.run.experts);
     page += cost(r);
   }

@@ -6,12 +6,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <set>
 #include <utility>
 
 #include "core/check.h"
 #include "core/text.h"
 #include "scenario/catalog_convert.h"
+#include "scenario/curve_files.h"
 #include "scenario/message_reader.h"
 #include "scenario/syntax_errors.h"
 
@@ -149,6 +151,10 @@ catalog::Catalog read_catalog(const std::string& directory, CatalogParts parts) 
   }
   if (found.empty()) check_references(catalog, parts, directory, found);
   if (!found.empty()) throw InputError(std::move(found));
+  if (contains(parts, CatalogParts::Curves)) {
+    catalog.curves =
+        std::make_shared<const catalog::CurveSet>(read_curves(directory + "/curves", catalog.gpus));
+  }
   return catalog;
 }
 

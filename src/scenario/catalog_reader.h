@@ -19,8 +19,9 @@ enum class CatalogParts : unsigned {
   Engines = 16,
   Prices = 32,
   Collectives = 64,
+  Curves = 256,  ///< A folder; needs Gpus.
   /// What a simulation needs.
-  Run = Models | Gpus | Fabrics | Formats | Engines,
+  Run = Models | Gpus | Fabrics | Formats | Engines | Curves,
   All = 127
 };
 [[nodiscard]] constexpr CatalogParts operator|(CatalogParts a, CatalogParts b) {

@@ -179,7 +179,8 @@ void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
 }
 
 void Resolver::resolve_efficiency(proto::EfficiencyOverrides& overrides) {
-  operators::EfficiencySet& set = scenario_.deployment.efficiency;
+  serving::Deployment& d = scenario_.deployment;
+  operators::EfficiencySet& set = d.efficiency;
   set = operators::EfficiencySet::defaults();
   const auto apply = [&](proto::OperatorEfficiency& message, const std::string& name,
                          operators::Efficiency& efficiency) {
@@ -195,12 +196,25 @@ void Resolver::resolve_efficiency(proto::EfficiencyOverrides& overrides) {
                                                   parse_seconds, kOverheadRange);
     if (launch) efficiency.launch = *launch;
   };
-  apply(*overrides.mutable_gemm(), "gemm", set.gemm);
-  apply(*overrides.mutable_grouped_gemm(), "grouped_gemm", set.grouped_gemm);
-  apply(*overrides.mutable_prefill_attention(), "prefill_attention", set.prefill_attention);
-  apply(*overrides.mutable_decode_attention(), "decode_attention", set.decode_attention);
+  // An efficiency that is set means the plain roofline: its curve is not asked.
+  d.curves = catalog_.curves;
+  d.roofline_only.gemm = overrides.has_gemm();
+  d.roofline_only.grouped_gemm = overrides.has_grouped_gemm();
+  d.roofline_only.prefill_attention = overrides.has_prefill_attention();
+  d.roofline_only.decode_attention = overrides.has_decode_attention();
+  d.roofline_only.lm_head = overrides.has_lm_head();
+  if (overrides.has_gemm()) apply(*overrides.mutable_gemm(), "gemm", set.gemm);
+  if (overrides.has_grouped_gemm()) {
+    apply(*overrides.mutable_grouped_gemm(), "grouped_gemm", set.grouped_gemm);
+  }
+  if (overrides.has_prefill_attention()) {
+    apply(*overrides.mutable_prefill_attention(), "prefill_attention", set.prefill_attention);
+  }
+  if (overrides.has_decode_attention()) {
+    apply(*overrides.mutable_decode_attention(), "decode_attention", set.decode_attention);
+  }
   apply(*overrides.mutable_memory_pass(), "memory_pass", set.memory_pass);
-  apply(*overrides.mutable_lm_head(), "lm_head", set.lm_head);
+  if (overrides.has_lm_head()) apply(*overrides.mutable_lm_head(), "lm_head", set.lm_head);
 }
 
 void Resolver::resolve_deployment() {

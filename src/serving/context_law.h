@@ -26,6 +26,7 @@ struct ContextLaw {
 struct RankBatch {
   std::int32_t decode_sequences = 0;
   std::int32_t prefill_tokens = 0;
+  std::int32_t prefill_chunks = 0;  ///< Prompts that the tokens belong to.
   std::int32_t logit_rows = 0;  ///< Rows of the head: decoding sequences and prompts that end here.
   std::array<std::int64_t, kMaxContextLaws> decode_context{};   ///< Per law, summed over sequences.
   std::array<std::int64_t, kMaxContextLaws> prefill_context{};  ///< Keys read by prompt chunks.

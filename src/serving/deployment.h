@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "catalog/curve.h"
 #include "catalog/engine.h"
 #include "catalog/model.h"
 #include "catalog/precision.h"
@@ -53,6 +55,9 @@ struct Deployment {
   RouterPolicy router = RouterPolicy::LeastLoad;
   ExpertSettings experts;
   operators::EfficiencySet efficiency;
+  operators::RooflineOnly roofline_only;  ///< Operators whose efficiency the user has set.
+  /// Fitted curves; null: every operator takes its roofline.
+  std::shared_ptr<const catalog::CurveSet> curves;
 };
 
 /// Every latency must be met for a request to count as goodput. Absent limits are SimTime::never().

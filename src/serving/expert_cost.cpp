@@ -38,17 +38,12 @@ std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
                     .placement = strategy->place(shape, deployment.experts.popularity.share, seed)};
 }
 
-ExpertCost::ExpertCost(const Deployment& deployment, const ExpertPlan& plan,
+ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const ExpertPlan& plan,
                        const topology::Topology& topology,
                        const std::vector<std::vector<GpuId>>& groups, RandomStream stream)
     : exchanges_(deployment.layout.dp > 1),
-      dispatch_copy_(static_cast<double>(expert_width(deployment.model)) *
-                     deployment.precision.dispatch_element),
-      combine_copy_(static_cast<double>(expert_width(deployment.model)) *
-                    deployment.precision.combine_element),
       dispatcher_(plan.router, plan.placement),
       traffic_(dispatcher_.make_traffic()),
-      loads_(static_cast<std::size_t>(deployment.layout.ep)),
       stream_(stream) {
   const catalog::Model& model = deployment.model;
   for (const catalog::LayerRun& run : model.runs) {
@@ -59,53 +54,67 @@ ExpertCost::ExpertCost(const Deployment& deployment, const ExpertPlan& plan,
         .hidden = expert_width(model),
         .intermediate = block.expert_intermediate / deployment.layout.expert_tp(),
         .matrices = block.matrices};
-    const operators::ExpertTimer timer(shape, deployment.precision.routed_experts,
-                                       deployment.precision.activation_element,
-                                       deployment.cluster.gpu, deployment.efficiency.grouped_gemm);
-    timer_of_layer_.insert(timer_of_layer_.end(), static_cast<std::size_t>(run.count), timer);
+    const auto kernels_for = [&](operators::ExpertLayout layout) {
+      return kernels.experts(shape, plan.placement.shape.slots_per_rank, block.top_k, exchanges_,
+                             layout);
+    };
+    timer_of_layer_.insert(timer_of_layer_.end(), static_cast<std::size_t>(run.count),
+                           timers_.size());
+    timers_.push_back({.contiguous = kernels_for(operators::ExpertLayout::Contiguous),
+                       .masked = kernels_for(operators::ExpertLayout::Masked)});
   }
-  if (exchanges_) {
-    for (const std::vector<GpuId>& group : groups) all_to_all_.emplace_back(topology, group);
+  const routing::RoutingShape& shape = plan.router.shape();
+  for (const std::vector<GpuId>& group : groups) {
+    if (!exchanges_) break;
+    exchange_of_stage_.emplace_back(deployment, kernels, topology, group, shape.top_k,
+                                    shape.experts);
   }
   statistics_.mean_load.assign(timer_of_layer_.size(), 0.0);
   statistics_.max_load.assign(timer_of_layer_.size(), 0.0);
 }
 
-ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
-                                  std::span<const std::int32_t> tokens_of_rank) {
-  const auto l = static_cast<std::size_t>(layer);
-  dispatcher_.run(layer, tokens_of_rank, stream_, traffic_);
-  dispatcher_.rank_loads(traffic_, loads_);
-  ExpertLayerTime time;
-  std::int64_t tokens = 0;
+void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t layer,
+                            std::span<const std::int32_t> tokens_of_rank, ExpertLayerTime& time) {
+  std::int64_t group_tokens = 0;
+  for (const std::int32_t t : tokens_of_rank) group_tokens += t;
+  // Without an exchange every rank holds every token and looks for its own among them.
+  const operators::ExpertArrival arrival{
+      .group_tokens = static_cast<double>(group_tokens),
+      .looked_through = exchanges_ ? 0.0 : static_cast<double>(group_tokens)};
+  const std::size_t ranks = tokens_of_rank.size();
+  const double share = 1.0 / static_cast<double>(ranks);
+  std::int64_t pairs = 0;
   std::int64_t largest = 0;
-  for (const placement::RankLoad& load : loads_) {
-    const Seconds t = timer_of_layer_[l]
-                          .time({.tokens = load.tokens,
-                                 .experts_touched = load.experts_touched,
-                                 .max_tokens = load.max_tokens})
-                          .time;
-    time.slowest = std::max(time.slowest, t);
-    time.mean += t;
-    tokens += load.tokens;
-    largest = std::max(largest, load.tokens);
+  for (std::size_t r = 0; r < ranks; ++r) {
+    const std::span<const std::int32_t> slots =
+        dispatcher_.slots_of(traffic_, static_cast<std::int64_t>(r));
+    const operators::OperatorTime t = kernels.time(slots, arrival);
+    time.slowest = std::max(time.slowest, t.time);
+    time.mean[LimitedTime::limit_of(t.bound)] += share * t.time;
+    std::int64_t load = 0;
+    for (const std::int32_t tokens : slots) load += tokens;
+    pairs += load;
+    largest = std::max(largest, load);
   }
-  const auto ranks = static_cast<double>(loads_.size());
-  time.mean /= ranks;
-  statistics_.mean_load[l] += static_cast<double>(tokens) / ranks;
-  statistics_.max_load[l] += static_cast<double>(largest);
-  for (const std::int32_t t : tokens_of_rank) statistics_.token_layers += t;
+  statistics_.mean_load[layer] += static_cast<double>(pairs) * share;
+  statistics_.max_load[layer] += static_cast<double>(largest);
+  statistics_.token_layers += static_cast<double>(group_tokens);
+}
+
+ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
+                                  std::span<const std::int32_t> tokens_of_rank, bool prefill) {
+  const auto l = static_cast<std::size_t>(layer);
+  const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
+  const placement::Copies copies = exchanges_ ? exchange_of_stage_[stage].copies(prefill, most)
+                                              : placement::Copies::Deduplicated;
+  dispatcher_.run(layer, tokens_of_rank, stream_, traffic_, copies);
+  ExpertLayerTime time;
+  // Low-latency dispatch leaves room for every token of each expert, the normal one packs them.
+  const Timers& timers = timers_[timer_of_layer_[l]];
+  time_ranks(copies == placement::Copies::PerPick ? timers.masked : timers.contiguous, l,
+             tokens_of_rank, time);
   if (exchanges_) {
-    operators::AllToAll& exchange = all_to_all_[stage];
-    const operators::TokenTraffic moved{.ranks = static_cast<std::int64_t>(loads_.size()),
-                                        .nodes = exchange.domains(),
-                                        .to_node = traffic_.to_node,
-                                        .scale_up_in = traffic_.scale_up_in,
-                                        .scale_up_out = traffic_.scale_up_out};
-    // Combine is the same traffic backwards: the busiest link is found once for both.
-    const double busiest = exchange.busiest_seconds_per_byte(moved);
-    time.dispatch = exchange.latency() + dispatch_copy_ / kByte * busiest * kSecond;
-    time.combine = exchange.latency() + combine_copy_ / kByte * busiest * kSecond;
+    exchange_of_stage_[stage].add(traffic_, copies, most, time.dispatch, time.combine);
     statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
   }
   return time;

@@ -14,11 +14,14 @@
 
 #include "core/random.h"
 #include "operators/collectives.h"
-#include "operators/grouped_gemm.h"
+#include "operators/expert_kernels.h"
 #include "placement/dispatch.h"
 #include "placement/placement.h"
 #include "routing/expert_router.h"
 #include "serving/deployment.h"
+#include "serving/kernels.h"
+#include "serving/step_time.h"
+#include "serving/token_exchange.h"
 #include "topology/topology.h"
 
 namespace moesim::serving {
@@ -46,32 +49,39 @@ struct ExpertStatistics {
 };
 
 struct ExpertLayerTime {
-  Seconds dispatch;
-  Seconds slowest;  ///< Experts on the slowest rank.
-  Seconds mean;
-  Seconds combine;
+  LimitedTime dispatch;
+  Seconds slowest;   ///< Experts on the slowest rank.
+  LimitedTime mean;  ///< Over the ranks.
+  LimitedTime combine;
 };
 
 class ExpertCost {
  public:
   /// `groups`: GPUs of the expert group of each pipeline stage.
-  ExpertCost(const Deployment& deployment, const ExpertPlan& plan,
+  ExpertCost(const Deployment& deployment, Kernels& kernels, const ExpertPlan& plan,
              const topology::Topology& topology, const std::vector<std::vector<GpuId>>& groups,
              RandomStream stream);
   /// MoE layer `layer` (0-based) on stage `stage` for the given tokens of each rank of the group.
+  /// `prefill`: tokens of prompts are among them.
   [[nodiscard]] ExpertLayerTime price(std::int64_t layer, std::size_t stage,
-                                      std::span<const std::int32_t> tokens_of_rank);
+                                      std::span<const std::int32_t> tokens_of_rank, bool prefill);
   [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
 
  private:
-  bool exchanges_;  ///< Tokens travel (attention data parallelism).
-  Bytes dispatch_copy_;
-  Bytes combine_copy_;
-  std::vector<operators::ExpertTimer> timer_of_layer_;
+  /// The kernels of one shape of experts, for either layout of what arrived.
+  struct Timers {
+    operators::ExpertKernels contiguous;
+    operators::ExpertKernels masked;
+  };
+  void time_ranks(const operators::ExpertKernels& kernels, std::size_t layer,
+                  std::span<const std::int32_t> tokens_of_rank, ExpertLayerTime& time);
+
+  bool exchanges_;                           ///< Tokens travel (attention data parallelism).
+  std::vector<Timers> timers_;               ///< Of each run of equal layers.
+  std::vector<std::size_t> timer_of_layer_;  ///< Index into timers_.
   placement::Dispatcher dispatcher_;
-  std::vector<operators::AllToAll> all_to_all_;  ///< Per stage.
+  std::vector<TokenExchange> exchange_of_stage_;
   placement::LayerTraffic traffic_;
-  std::vector<placement::RankLoad> loads_;
   RandomStream stream_;
   ExpertStatistics statistics_;
 };

@@ -84,7 +84,10 @@ Instance::Started Instance::launch(std::size_t lane, SimTime now) {
     refuse_endless(stages[s].total);
     at = std::max(at, stage_free_[s]) + SimTime::from(stages[s].total);
     stage_free_[s] = at;
-    for (std::size_t p = 0; p < kStepParts; ++p) time_.parts[p] += share * stages[s].parts[p];
+    for (std::size_t p = 0; p < kStepParts; ++p) {
+      time_.parts[p] += share * stages[s].parts[p];
+      time_.limits[p].add(share, stages[s].limits[p]);
+    }
     time_.busy += share * stages[s].total;
     time_.prefill +=
         share * static_cast<double>(prompt_tokens) / static_cast<double>(tokens) * stages[s].total;

@@ -21,6 +21,7 @@ namespace moesim::serving {
 /// Time of one instance since the start, averaged over its stages; parts as in StepTime.
 struct InstanceTime {
   std::array<Seconds, kStepParts> parts{};
+  std::array<LimitedTime, kStepParts> limits{};
   Seconds active;     ///< At least one iteration in flight.
   Seconds busy;       ///< Stage time of all iterations, over the stages.
   Seconds in_flight;  ///< Sum over iterations of start to end.

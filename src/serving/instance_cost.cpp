@@ -4,20 +4,6 @@
 #include <utility>
 
 namespace moesim::serving {
-namespace {
-
-/// Inside a scale-up domain the engines use their own two-step kernels instead of a ring.
-operators::CollectiveCost all_reduce_of(const topology::Topology& topology,
-                                        std::span<const GpuId> group) {
-  const bool one_domain = std::all_of(group.begin(), group.end(), [&](GpuId gpu) {
-    return topology.shares_scale_up(group.front(), gpu);
-  });
-  return one_domain ? operators::direct_all_reduce(topology, group)
-                    : operators::all_reduce(topology, group);
-}
-
-}  // namespace
-
 ContextLaw context_law(const catalog::Attention& attention,
                        const operators::AttentionTimer& timer) {
   constexpr std::int64_t kBeyondAnyContext = std::int64_t{1} << 40;
@@ -27,17 +13,39 @@ ContextLaw context_law(const catalog::Attention& attention,
           .chunked = attention.chunked};
 }
 
-ModelCost::ModelCost(const Deployment& deployment) : head(deployment) {
+void ModelCost::Kind::add_attention(const RankBatch& batch, LimitedTime& time) const {
+  if (batch.decode_sequences > 0) {
+    const operators::DecodeBatch decode{.sequences = batch.decode_sequences,
+                                        .context_tokens = batch.decode_context[law]};
+    time.add(block ? block->decode(decode) : attention.decode(decode));
+  }
+  if (batch.prefill_tokens > 0) {
+    time.add(block ? block->prefill({.sequences = batch.prefill_chunks,
+                                     .new_tokens = batch.prefill_tokens,
+                                     .context_tokens = batch.prefill_context[law],
+                                     .pairs = batch.prefill_pairs[law]})
+                   : attention.prefill({.new_tokens = batch.prefill_tokens,
+                                        .context_tokens = batch.prefill_context[law],
+                                        .pairs = batch.prefill_pairs[law]}));
+  }
+}
+
+ModelCost::ModelCost(const Deployment& deployment)
+    : kernels(deployment), head(deployment, kernels) {
   for (const catalog::LayerKind& kind : deployment.model.kinds) {
-    const operators::AttentionTimer timer(kind.attention, deployment.layout.tp,
+    auto block = kernels.mla_block(kind.attention);
+    const operators::AttentionTimer timer =
+        block ? operators::AttentionTimer(kind.attention, deployment.layout.tp,
                                           deployment.precision.kv_element, deployment.cluster.gpu,
                                           deployment.efficiency.prefill_attention,
-                                          deployment.efficiency.decode_attention);
+                                          deployment.efficiency.decode_attention)
+              : kernels.attention(kind.attention);
     const ContextLaw law = context_law(kind.attention, timer);
     const auto known = std::find(laws_.begin(), laws_.end(), law);
     const auto index = static_cast<std::size_t>(known - laws_.begin());
     if (known == laws_.end()) laws_.push_back(law);
-    kinds.push_back({LayerTokenCost(deployment, kind), timer, index, kind.feed_forward.is_moe()});
+    kinds.push_back({LayerTokenCost(deployment, kind, block.has_value(), kernels), timer,
+                     std::move(block), index, kind.feed_forward.is_moe()});
   }
 }
 
@@ -57,7 +65,7 @@ InstanceCost::InstanceCost(const Deployment& deployment, ModelCost& model,
   const auto groups = stage_groups(deployment.layout, replica);
   lay_out_stages(topology, groups);
   if (experts != nullptr) {
-    experts_.emplace(deployment, *experts, topology, groups,
+    experts_.emplace(deployment, model.kernels, *experts, topology, groups,
                      RandomStream(seed, "routing", static_cast<std::uint64_t>(replica)));
   }
   const auto ranks = static_cast<std::size_t>(deployment.layout.dp);
@@ -86,8 +94,12 @@ void InstanceCost::lay_out_stages(const topology::Topology& topology,
     add_stretch(stage, layers);
     const std::span<const GpuId> tp_group(groups[s].data(),
                                           static_cast<std::size_t>(deployment_->layout.tp));
-    stage.all_reduce = all_reduce_of(topology, tp_group);
-    stage.all_gather = operators::all_gather(topology, tp_group);
+    if (deployment_->layout.tp > 1) {
+      stage.all_reduce =
+          GroupCollective::all_reduce(*deployment_, model_->kernels, topology, tp_group);
+      stage.all_gather =
+          GroupCollective::all_gather(*deployment_, model_->kernels, topology, tp_group);
+    }
     if (s + 1 < split.size()) {
       stage.to_next = operators::point_to_point(topology, groups[s].front(), groups[s + 1].front());
     }
@@ -106,13 +118,17 @@ void InstanceCost::add_stretch(Stage& stage, const std::vector<std::int32_t>& la
 
 std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks) {
   std::int64_t tokens = 0;
-  for (const RankBatch& batch : ranks) tokens += batch.tokens();
+  bool prefill = false;
+  for (const RankBatch& batch : ranks) {
+    tokens += batch.tokens();
+    prefill = prefill || batch.prefill_tokens > 0;
+  }
   if (experts_) spread_tokens(ranks);
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     StepTime& time = times_[s] = {};
     time_kinds(ranks, stages_[s]);
     add_stretches(ranks.size(), stages_[s], time);
-    if (experts_) add_experts(s, tokens, time);
+    if (experts_) add_experts(s, tokens, prefill, time);
     add_ends(ranks, s, time);
   }
   return times_;
@@ -126,8 +142,12 @@ void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& sta
     const RankBatch& batch = ranks[r];
     const Bytes activations = static_cast<double>(batch.tokens() * deployment_->model.hidden) *
                               deployment_->precision.activation_element;
-    const Seconds all_reduce = reduces ? stage.all_reduce.time(activations) : Seconds{};
-    const Seconds all_gather = reduces ? stage.all_gather.time(activations) : Seconds{};
+    LimitedTime all_reduce;
+    LimitedTime all_gather;
+    if (reduces) {
+      stage.all_reduce.add(activations, all_reduce);
+      stage.all_gather.add(activations, all_gather);
+    }
     for (std::size_t k = 0; k < kinds; ++k) {
       ModelCost::Kind& kind = model_->kinds[k];
       KindTime& time = kind_times_[r * kinds + k] = {};
@@ -135,25 +155,14 @@ void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& sta
       const TokenTimes& fixed = kind.tokens.at(batch.tokens());
       time.attention = fixed.attention;
       time.feed_forward = fixed.feed_forward;
-      if (batch.decode_sequences > 0) {
-        time.attention += kind.attention
-                              .decode({.sequences = batch.decode_sequences,
-                                       .context_tokens = batch.decode_context[kind.law]})
-                              .time;
-      }
-      if (batch.prefill_tokens > 0) {
-        time.attention += kind.attention
-                              .prefill({.new_tokens = batch.prefill_tokens,
-                                        .context_tokens = batch.prefill_context[kind.law],
-                                        .pairs = batch.prefill_pairs[kind.law]})
-                              .time;
-      }
+      kind.add_attention(batch, time.attention);
       // After attention, and after the feed-forward; tokens that came back from experts on other
       // attention ranks need only be gathered.
-      if (kind.tokens.has_attention()) time.all_reduce += all_reduce;
+      if (kind.tokens.has_attention()) time.all_reduce.add(1.0, all_reduce);
       if (kind.tokens.has_feed_forward()) {
-        time.all_reduce += kind.moe && exchanges ? all_gather : all_reduce;
+        time.all_reduce.add(1.0, kind.moe && exchanges ? all_gather : all_reduce);
       }
+      time.sum = time.attention.sum() + time.feed_forward.sum() + time.all_reduce.sum();
     }
   }
 }
@@ -184,59 +193,57 @@ void InstanceCost::add_stretches(std::size_t ranks, const Stage& stage, StepTime
   const std::size_t kinds = model_->kinds.size();
   const double share = 1.0 / static_cast<double>(ranks);
   for (const Stretch& stretch : stage.stretches) {
+    const double times = stretch.times;
     Seconds slowest;
-    Seconds attention;
-    Seconds feed_forward;
-    Seconds all_reduce;
+    Seconds sum;
     for (std::size_t r = 0; r < ranks; ++r) {
       Seconds own;
       for (std::size_t k = 0; k < kinds; ++k) {
         const double n = stretch.layers_of_kind[k];
+        if (n == 0.0) continue;
         const KindTime& t = kind_times_[r * kinds + k];
-        attention += n * t.attention;
-        feed_forward += n * t.feed_forward;
-        all_reduce += n * t.all_reduce;
-        own += n * t.sum();
+        time.add(StepPart::Attention, times * share * n, t.attention);
+        time.add(StepPart::FeedForward, times * share * n, t.feed_forward);
+        time.add(StepPart::AllReduce, times * share * n, t.all_reduce);
+        own += n * t.sum;
       }
+      sum += own;
       slowest = std::max(slowest, own);
     }
-    const double times = stretch.times;
-    time[StepPart::Attention] += times * share * attention;
-    time[StepPart::FeedForward] += times * share * feed_forward;
-    time[StepPart::AllReduce] += times * share * all_reduce;
-    time[StepPart::Waiting] +=
-        times * std::max(Seconds{}, slowest - share * (attention + feed_forward + all_reduce));
+    time[StepPart::Waiting] += times * std::max(Seconds{}, slowest - share * sum);
     time.total += times * slowest;
   }
 }
 
-void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, StepTime& time) {
+void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill,
+                               StepTime& time) {
   if (tokens == 0) return;
   for (const std::int64_t layer : stages_[stage_index].moe_layers) {
-    const ExpertLayerTime t = experts_->price(layer, stage_index, tokens_of_rank_);
-    time[StepPart::Dispatch] += t.dispatch;
-    time[StepPart::Experts] += t.mean;
-    time[StepPart::Waiting] += std::max(Seconds{}, t.slowest - t.mean);
-    time[StepPart::Combine] += t.combine;
-    time.total += t.dispatch + t.slowest + t.combine;
+    const ExpertLayerTime t = experts_->price(layer, stage_index, tokens_of_rank_, prefill);
+    time.add(StepPart::Dispatch, 1.0, t.dispatch);
+    time.add(StepPart::Experts, 1.0, t.mean);
+    const Seconds mean = t.mean.sum();
+    time[StepPart::Waiting] += std::max(Seconds{}, t.slowest - mean);
+    time.add(StepPart::Combine, 1.0, t.combine);
+    time.total += t.dispatch.sum() + t.slowest + t.combine.sum();
   }
 }
 
 void InstanceCost::add_ends(std::span<const RankBatch> ranks, std::size_t stage_index,
                             StepTime& time) {
   const bool last = stage_index + 1 == stages_.size();
+  const double share = 1.0 / static_cast<double>(ranks.size());
   Seconds slowest;
   Seconds sum;
   for (const RankBatch& batch : ranks) {
-    Seconds own;
-    if (stage_index == 0) own += model_->head.embedding(batch.tokens());
-    if (last) own += model_->head.head(batch.logit_rows);
-    slowest = std::max(slowest, own);
-    sum += own;
+    LimitedTime own;
+    if (stage_index == 0) own.add(model_->head.embedding(batch.tokens()));
+    if (last) own.add(1.0, model_->head.head(batch.logit_rows));
+    time.add(StepPart::Head, share, own);
+    slowest = std::max(slowest, own.sum());
+    sum += own.sum();
   }
-  const Seconds mean = sum / static_cast<double>(ranks.size());
-  time[StepPart::Head] += mean;
-  time[StepPart::Waiting] += std::max(Seconds{}, slowest - mean);
+  time[StepPart::Waiting] += std::max(Seconds{}, slowest - share * sum);
   time.total += slowest;
   if (stage_index == 0) {
     time[StepPart::Overhead] += deployment_->engine.iteration_overhead;

@@ -18,6 +18,8 @@
 #include "serving/context_law.h"
 #include "serving/deployment.h"
 #include "serving/expert_cost.h"
+#include "serving/group_collective.h"
+#include "serving/kernels.h"
 #include "serving/step_time.h"
 #include "serving/token_cost.h"
 #include "topology/topology.h"
@@ -37,9 +39,13 @@ class ModelCost {
   struct Kind {
     LayerTokenCost tokens;
     operators::AttentionTimer attention;
+    std::optional<operators::MlaBlockCurve> block;  ///< In place of `attention` and its GEMMs.
     std::size_t law;
     bool moe;
+    /// Attention cores of the batch.
+    void add_attention(const RankBatch& batch, LimitedTime& time) const;
   };
+  Kernels kernels;
   std::vector<Kind> kinds;
   HeadCost head;
 
@@ -74,16 +80,16 @@ class InstanceCost {
   struct Stage {
     std::vector<Stretch> stretches;
     std::vector<std::int64_t> moe_layers;
-    operators::CollectiveCost all_reduce;  ///< Of the tp ranks that hold one token.
-    operators::CollectiveCost all_gather;
+    GroupCollective all_reduce;  ///< Of the tp ranks that hold one token.
+    GroupCollective all_gather;
     operators::CollectiveCost to_next;
   };
   /// One layer kind on one rank.
   struct KindTime {
-    Seconds attention;
-    Seconds feed_forward;
-    Seconds all_reduce;
-    [[nodiscard]] Seconds sum() const { return attention + feed_forward + all_reduce; }
+    LimitedTime attention;
+    LimitedTime feed_forward;
+    LimitedTime all_reduce;
+    Seconds sum;
   };
 
   void lay_out_stages(const topology::Topology& topology,
@@ -92,7 +98,7 @@ class InstanceCost {
   void time_kinds(std::span<const RankBatch> ranks, const Stage& stage);
   void spread_tokens(std::span<const RankBatch> ranks);
   void add_stretches(std::size_t ranks, const Stage& stage, StepTime& time) const;
-  void add_experts(std::size_t stage_index, std::int64_t tokens, StepTime& time);
+  void add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill, StepTime& time);
   void add_ends(std::span<const RankBatch> ranks, std::size_t stage_index, StepTime& time);
 
   const Deployment* deployment_;

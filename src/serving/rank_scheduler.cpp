@@ -187,6 +187,7 @@ void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t toke
   s.blocks += static_cast<std::int32_t>(need);
   lane.chunks.push_back({index, tokens});
   batch.prefill_tokens += tokens;
+  ++batch.prefill_chunks;
   if (end == s.prefill_target) ++batch.logit_rows;
   for (std::size_t k = 0; k < laws_.size(); ++k) {
     const ContextLaw& law = laws_[k];

@@ -12,6 +12,7 @@
 #include "core/sim_time.h"
 #include "core/units.h"
 #include "plan/memory.h"
+#include "serving/kernels.h"
 #include "serving/step_time.h"
 
 namespace moesim::serving {
@@ -61,6 +62,8 @@ struct Summary {
 /// Shares of the time of the instances, summing to 1; step parts, then what is not computing.
 struct TimeBreakdown {
   std::array<double, kStepParts> parts{};
+  /// The same by what limits them, [part][limit].
+  std::array<std::array<double, kLimits>, kStepParts> limits{};
   double pipeline_bubble = 0;
   double idle = 0;
   double mean_iteration_ms = 0;
@@ -95,6 +98,7 @@ struct RunResult {
   double prefill_share = 0;             ///< Of the computing time, by the tokens of each iteration.
   SimTime end;                          ///< When the last request finished.
   std::vector<RequestRecord> requests;  ///< In order of completion.
+  std::vector<PricedBy> priced_by;      ///< Curves and rooflines behind the times.
   std::vector<std::string> notes;
   std::uint64_t fingerprint = 0;
   std::int64_t events = 0;

@@ -231,6 +231,8 @@ RunResult Run::execute() {
   result.requests = recorder_.take_records();
   result.events = simulator_.events_handled();
   result.notes = demand_.source->notes();
+  const std::span<const PricedBy> priced_by = model_.kernels.priced_by();
+  result.priced_by.assign(priced_by.begin(), priced_by.end());
   result.fingerprint = fingerprint(result);
   return result;
 }
@@ -259,6 +261,9 @@ void Run::sum_time(RunResult& result) const {
   for (const Instance& instance : instances_) {
     for (std::size_t p = 0; p < kStepParts; ++p) {
       time.parts[p] += instance.time().parts[p] / whole;
+      for (std::size_t l = 0; l < kLimits; ++l) {
+        time.limits[p][l] += instance.time().limits[p].by[l] / whole;
+      }
     }
     active += instance.time().active;
     busy += instance.time().busy;

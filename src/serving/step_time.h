@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "core/units.h"
+#include "operators/operator_time.h"
 
 namespace moesim::serving {
 
@@ -26,11 +27,56 @@ enum class StepPart : std::uint8_t {
 };
 inline constexpr std::size_t kStepParts = 9;
 
+/// What holds an operator or a transfer back.
+enum class Limit : std::uint8_t {
+  Compute,   ///< Arithmetic of the GPU.
+  Memory,    ///< Bandwidth of its memory.
+  Launch,    ///< Fixed costs of kernels.
+  ScaleUp,   ///< Links inside a scale-up domain.
+  ScaleOut,  ///< NICs and the switches between nodes.
+  Latency,   ///< Of messages, whatever their size.
+};
+inline constexpr std::size_t kLimits = 6;
+
+/// A time by what limits it.
+struct LimitedTime {
+  std::array<Seconds, kLimits> by{};
+  [[nodiscard]] Seconds& operator[](Limit l) { return by[static_cast<std::size_t>(l)]; }
+  [[nodiscard]] Seconds operator[](Limit l) const { return by[static_cast<std::size_t>(l)]; }
+  [[nodiscard]] Seconds sum() const {
+    Seconds all;
+    for (const Seconds s : by) all += s;
+    return all;
+  }
+  void add(const operators::OperatorTime& t) { (*this)[limit_of(t.bound)] += t.time; }
+  void add(double times, const LimitedTime& other) {
+    for (std::size_t i = 0; i < kLimits; ++i) by[i] += times * other.by[i];
+  }
+  [[nodiscard]] static Limit limit_of(operators::Bound bound) {
+    switch (bound) {
+      case operators::Bound::Compute:
+        return Limit::Compute;
+      case operators::Bound::Memory:
+        return Limit::Memory;
+      case operators::Bound::Launch:
+        break;
+    }
+    return Limit::Launch;
+  }
+};
+
 struct StepTime {
   Seconds total;
   std::array<Seconds, kStepParts> parts{};
+  /// The same by limit; parts that nothing physical limits (waiting, overhead) have none.
+  std::array<LimitedTime, kStepParts> limits{};
   [[nodiscard]] Seconds& operator[](StepPart p) { return parts[static_cast<std::size_t>(p)]; }
   [[nodiscard]] Seconds operator[](StepPart p) const { return parts[static_cast<std::size_t>(p)]; }
+  void add(StepPart p, double times, const LimitedTime& time) {
+    const auto i = static_cast<std::size_t>(p);
+    limits[i].add(times, time);
+    parts[i] += times * time.sum();
+  }
 };
 
 }  // namespace moesim::serving

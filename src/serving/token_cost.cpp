@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "operators/gemm.h"
 #include "operators/memory_pass.h"
 
 namespace moesim::serving {
@@ -12,10 +11,32 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 }  // namespace
 
-LayerTokenCost::LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind)
+LayerTokenCost::LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind,
+                               bool whole_block, Kernels& kernels)
     : deployment_(&deployment) {
   list_attention(kind.attention);
+  has_attention_ = !attention_gemms_.empty();
+  if (whole_block) {
+    // What is left of it: the norm before it with its residual.
+    attention_gemms_.clear();
+    attention_pass_elements_ = static_cast<double>(4 * deployment.model.hidden);
+    attention_kernels_ = 1;
+  }
   list_feed_forward(kind.feed_forward);
+  choose_timers(StepPart::Attention, attention_gemms_, kernels);
+  choose_timers(StepPart::FeedForward, feed_forward_gemms_, kernels);
+}
+
+void LayerTokenCost::choose_timers(StepPart part, std::vector<Gemm>& gemms, Kernels& kernels) {
+  const std::size_t first = timers_.size();
+  for (Gemm& gemm : gemms) {
+    const auto known = std::find(timed_formats_.begin() + static_cast<std::ptrdiff_t>(first),
+                                 timed_formats_.end(), gemm.format);
+    gemm.timer = static_cast<std::size_t>(known - timed_formats_.begin());
+    if (known != timed_formats_.end()) continue;
+    timed_formats_.push_back(gemm.format);
+    timers_.push_back(kernels.gemm(part, *gemm.format));
+  }
 }
 
 void LayerTokenCost::list_attention(const catalog::Attention& a) {
@@ -122,50 +143,43 @@ void LayerTokenCost::list_feed_forward(const catalog::FeedForward& block) {
   }
 }
 
-Seconds LayerTokenCost::run(const std::vector<Gemm>& gemms, std::int64_t tokens) const {
-  Seconds sum;
-  for (const Gemm& g : gemms) {
-    sum += operators::gemm_time({.m = tokens, .n = g.n, .k = g.k}, *g.format,
-                                deployment_->precision.activation_element, deployment_->cluster.gpu,
-                                deployment_->efficiency.gemm)
-               .time;
-  }
-  return sum;
+void LayerTokenCost::run(const std::vector<Gemm>& gemms, std::int64_t tokens,
+                         LimitedTime& time) const {
+  for (const Gemm& g : gemms) time.add(timers_[g.timer].time({.m = tokens, .n = g.n, .k = g.k}));
 }
 
 const TokenTimes& LayerTokenCost::compute(std::int64_t tokens) {
   const auto i = static_cast<std::size_t>(tokens);
   if (i >= known_.size()) known_.resize(i + 1);
   if (tokens == 0) return known_[0];
-  auto pass = [&](double elements, int kernels) {
-    if (kernels == 0) return Seconds{};
+  auto pass = [&](double elements, int kernels, LimitedTime& time) {
+    if (kernels == 0) return;
     const Bytes bytes =
         elements * static_cast<double>(tokens) * deployment_->precision.activation_element;
-    return operators::memory_pass_time(bytes, kernels, deployment_->cluster.gpu,
-                                       deployment_->efficiency.memory_pass)
-        .time;
+    time.add(operators::memory_pass_time(bytes, kernels, deployment_->cluster.gpu,
+                                         deployment_->efficiency.memory_pass));
   };
-  known_[i] = {.attention = run(attention_gemms_, tokens) +
-                            pass(attention_pass_elements_, attention_kernels_),
-               .feed_forward = run(feed_forward_gemms_, tokens) +
-                               pass(feed_forward_pass_elements_, feed_forward_kernels_),
-               .known = true};
+  TokenTimes times{.attention = {}, .feed_forward = {}, .known = true};
+  run(attention_gemms_, tokens, times.attention);
+  pass(attention_pass_elements_, attention_kernels_, times.attention);
+  run(feed_forward_gemms_, tokens, times.feed_forward);
+  pass(feed_forward_pass_elements_, feed_forward_kernels_, times.feed_forward);
+  known_[i] = times;
   return known_[i];
 }
 
-Seconds HeadCost::embedding(std::int64_t tokens) const {
-  if (tokens == 0) return Seconds{};
+operators::OperatorTime HeadCost::embedding(std::int64_t tokens) const {
+  if (tokens == 0) return {};
   const Bytes bytes = 2.0 * static_cast<double>(tokens * deployment_->model.hidden) *
                       deployment_->precision.activation_element;
   return operators::memory_pass_time(bytes, 1, deployment_->cluster.gpu,
-                                     deployment_->efficiency.memory_pass)
-      .time;
+                                     deployment_->efficiency.memory_pass);
 }
 
-Seconds HeadCost::head(std::int64_t rows) {
+const LimitedTime& HeadCost::head(std::int64_t rows) {
   const auto i = static_cast<std::size_t>(rows);
   if (i >= known_.size()) known_.resize(i + 1);
-  if (rows == 0 || known_[i] > Seconds{}) return known_[i];
+  if (rows == 0 || known_[i].sum() > Seconds{}) return known_[i];
   const Deployment& d = *deployment_;
   const std::int64_t vocabulary = ceil_div(d.model.vocabulary, d.layout.tp);
   const Bytes element = d.precision.activation_element;
@@ -173,10 +187,8 @@ Seconds HeadCost::head(std::int64_t rows) {
   const Bytes passes =
       static_cast<double>(rows) * (static_cast<double>(4 * d.model.hidden) * element +
                                    static_cast<double>(vocabulary) * 8.0 * kByte);
-  known_[i] = operators::gemm_time({.m = rows, .n = vocabulary, .k = d.model.hidden},
-                                   d.precision.head, element, d.cluster.gpu, d.efficiency.lm_head)
-                  .time +
-              operators::memory_pass_time(passes, 2, d.cluster.gpu, d.efficiency.memory_pass).time;
+  known_[i].add(timer_.time({.m = rows, .n = vocabulary, .k = d.model.hidden}));
+  known_[i].add(operators::memory_pass_time(passes, 2, d.cluster.gpu, d.efficiency.memory_pass));
   return known_[i];
 }
 

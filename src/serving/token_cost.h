@@ -9,22 +9,27 @@
 #include <vector>
 
 #include "core/units.h"
+#include "operators/gemm_timer.h"
 #include "serving/deployment.h"
+#include "serving/kernels.h"
+#include "serving/step_time.h"
 
 namespace moesim::serving {
 
 /// Parts of one layer on one rank.
 struct TokenTimes {
-  Seconds attention;     ///< Norm, projections in and out, rotary embedding, cache write.
-  Seconds feed_forward;  ///< Norm, dense block; or router and shared experts.
+  LimitedTime attention;     ///< Norm, projections in and out, rotary embedding, cache write.
+  LimitedTime feed_forward;  ///< Norm, dense block; or router and shared experts.
   bool known = false;
 };
 
 /// One layer kind on one rank; remembers each token count it has been asked for.
 class LayerTokenCost {
  public:
-  LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind);
-  [[nodiscard]] bool has_attention() const { return !attention_gemms_.empty(); }
+  /// `whole_block`: a curve prices the projections of attention together with its core.
+  LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind, bool whole_block,
+                 Kernels& kernels);
+  [[nodiscard]] bool has_attention() const { return has_attention_; }
   [[nodiscard]] bool has_feed_forward() const { return !feed_forward_gemms_.empty(); }
   [[nodiscard]] const TokenTimes& at(std::int64_t tokens) {
     const auto i = static_cast<std::size_t>(tokens);
@@ -37,9 +42,11 @@ class LayerTokenCost {
     std::int64_t n;
     std::int64_t k;
     const catalog::WeightFormat* format;
+    std::size_t timer = 0;  ///< Index into timers_.
   };
   const TokenTimes& compute(std::int64_t tokens);
-  [[nodiscard]] Seconds run(const std::vector<Gemm>& gemms, std::int64_t tokens) const;
+  void choose_timers(StepPart part, std::vector<Gemm>& gemms, Kernels& kernels);
+  void run(const std::vector<Gemm>& gemms, std::int64_t tokens, LimitedTime& time) const;
   void list_attention(const catalog::Attention& attention);
   void list_grouped_query(const catalog::Attention& attention);
   void list_latent(const catalog::Attention& attention);
@@ -47,6 +54,9 @@ class LayerTokenCost {
   void list_feed_forward(const catalog::FeedForward& block);
 
   const Deployment* deployment_;
+  std::vector<operators::GemmTimer> timers_;
+  std::vector<const catalog::WeightFormat*> timed_formats_;  ///< Of timers_.
+  bool has_attention_ = false;
   std::vector<Gemm> attention_gemms_;
   std::vector<Gemm> feed_forward_gemms_;
   double attention_pass_elements_ = 0;  ///< Activation elements moved per token by small kernels.
@@ -59,13 +69,15 @@ class LayerTokenCost {
 /// Embedding, final norm, head and sampling on one rank.
 class HeadCost {
  public:
-  explicit HeadCost(const Deployment& deployment) : deployment_(&deployment) {}
-  [[nodiscard]] Seconds embedding(std::int64_t tokens) const;
-  [[nodiscard]] Seconds head(std::int64_t rows);
+  HeadCost(const Deployment& deployment, Kernels& kernels)
+      : deployment_(&deployment), timer_(kernels.head()) {}
+  [[nodiscard]] operators::OperatorTime embedding(std::int64_t tokens) const;
+  [[nodiscard]] const LimitedTime& head(std::int64_t rows);
 
  private:
   const Deployment* deployment_;
-  std::vector<Seconds> known_;
+  operators::GemmTimer timer_;
+  std::vector<LimitedTime> known_;
 };
 
 }  // namespace moesim::serving

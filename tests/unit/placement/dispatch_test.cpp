@@ -106,13 +106,19 @@ TEST_CASE("Dispatcher: one token by hand", "[placement][oracle]") {
   CHECK(traffic.scale_up_in == std::vector<std::int32_t>{0, 1, 0, 1});
   CHECK(traffic.scale_up_out == std::vector<std::int32_t>{1, 0, 1, 0});
   CHECK(traffic.token_copies_between_nodes == 1);
-  std::vector<RankLoad> loads(4);
-  dispatcher.rank_loads(traffic, loads);
-  CHECK(loads[3].tokens == 2);
-  CHECK(loads[3].experts_touched == 2);
-  CHECK(loads[3].max_tokens == 1);
-  CHECK(loads[1].tokens == 1);
-  CHECK(loads[0].experts_touched == 0);
+  CHECK(dispatcher.slots_of(traffic, 3)[0] == 1);
+  CHECK(dispatcher.slots_of(traffic, 3)[1] == 1);
+  CHECK(dispatcher.slots_of(traffic, 1)[0] == 1);
+  CHECK(dispatcher.slots_of(traffic, 0)[1] == 0);
+
+  // A copy for each pick: one to rank 1 over scale-up, two to rank 3 over the network.
+  dispatcher.count(0, std::vector<std::int32_t>{1, 0, 0, 0}, experts, 5, traffic, Copies::PerPick);
+  CHECK(traffic.slot_tokens == std::vector<std::int32_t>{0, 0, 1, 0, 0, 0, 1, 1});
+  CHECK(traffic.to_node == std::vector<std::int32_t>{0, 2, 0, 0, 0, 0, 0, 0});
+  CHECK(traffic.network_in == std::vector<std::int32_t>{0, 0, 0, 2});
+  CHECK(traffic.scale_up_in == std::vector<std::int32_t>{0, 1, 0, 0});
+  CHECK(traffic.scale_up_out == std::vector<std::int32_t>{1, 0, 0, 0});
+  CHECK(traffic.token_copies_between_nodes == 2);
 
   // From rank 3 (position 1) to its own experts 6 and 7 and to expert 0: own ones cost nothing; the
   // copy to node 0 lands on rank 1 and hops to rank 0.

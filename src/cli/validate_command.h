@@ -1,0 +1,12 @@
+// `moesim validate kernels --data DIR`: the error of the shipped curves on measured latencies.
+//
+// Layer: cli.
+#pragma once
+
+#include "cli/command.h"
+
+namespace moesim::cli {
+
+int run_validate(const Arguments& arguments, std::ostream& out);
+
+}  // namespace moesim::cli

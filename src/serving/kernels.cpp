@@ -1,0 +1,203 @@
+#include "serving/kernels.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "operators/kernel_format.h"
+
+namespace moesim::serving {
+namespace {
+
+using catalog::CurveMatch;
+
+/// The format a curve was measured in, with the bytes the weights really take.
+operators::KernelFormat format_of(const catalog::Curve& curve,
+                                  const catalog::WeightFormat& weights) {
+  operators::KernelFormat format = *operators::kernel_format(curve.key.dtype);
+  format.weight_bytes = weights.bytes_per_weight() / kByte;
+  return format;
+}
+
+std::string_view cache_format(Bytes kv_element) { return kv_element <= kByte ? "fp8" : "bf16"; }
+
+}  // namespace
+
+void Kernels::note(StepPart part, std::string_view operation,
+                   const std::optional<CurveMatch>& match) {
+  PricedBy entry{.part = part, .operation = std::string(operation)};
+  if (match) {
+    const catalog::CurveKey& key = match->curve->key;
+    entry.curve = key.gpu;
+    for (const std::string& word : {key.dtype, key.engine, key.variant}) {
+      if (!word.empty()) entry.curve += " " + word;
+    }
+    entry.estimate = match->estimate || deployment_->engine.kernels_borrowed;
+    entry.band = match->band;
+  }
+  if (std::find(priced_by_.begin(), priced_by_.end(), entry) == priced_by_.end()) {
+    priced_by_.push_back(std::move(entry));
+  }
+}
+
+std::optional<CurveMatch> Kernels::find(StepPart part, std::string_view operation,
+                                        const catalog::WeightFormat& weights,
+                                        std::string_view variant) {
+  const Deployment& d = *deployment_;
+  std::optional<CurveMatch> match;
+  if (d.curves) {
+    match = d.curves->find(operation, d.cluster.gpu, operators::dtypes_for(weights, d.cluster.gpu),
+                           d.engine.kernels, variant);
+  }
+  note(part, operation, match);
+  return match;
+}
+
+operators::GemmTimer Kernels::gemm(StepPart part, const catalog::WeightFormat& weights) {
+  const Deployment& d = *deployment_;
+  const Bytes activation = d.precision.activation_element;
+  if (!d.roofline_only.gemm) {
+    if (const auto match = find(part, "gemm", weights)) {
+      return {weights, activation, d.cluster.gpu,
+              operators::GemmCurve(d.cluster.gpu, format_of(*match->curve, weights),
+                                   values_of(*match->curve, operators::GemmCurve::coefficients()))};
+    }
+  } else {
+    note(part, "gemm", std::nullopt);
+  }
+  return {weights, activation, d.cluster.gpu, d.efficiency.gemm};
+}
+
+operators::GemmTimer Kernels::head() {
+  const Deployment& d = *deployment_;
+  const catalog::WeightFormat& weights = d.precision.head;
+  if (!d.roofline_only.lm_head) return gemm(StepPart::Head, weights);
+  note(StepPart::Head, "gemm", std::nullopt);
+  return {weights, d.precision.activation_element, d.cluster.gpu, d.efficiency.lm_head};
+}
+
+operators::AttentionTimer Kernels::attention(const catalog::Attention& attention) {
+  const Deployment& d = *deployment_;
+  operators::AttentionCurves curves;
+  const bool measured_kind = attention.kind == catalog::AttentionKind::Gqa;
+  if (d.curves && measured_kind) {
+    curves = operators::find_attention_curves(*d.curves, d.cluster.gpu, d.engine.kernels,
+                                              operators::attention_heads(attention, d.layout.tp),
+                                              d.precision.kv_element);
+    if (d.roofline_only.prefill_attention) curves.prefill.reset();
+    if (d.roofline_only.decode_attention) curves.decode.reset();
+  }
+  note(StepPart::Attention, "attention_prefill",
+       curves.prefill ? curves.prefill_match : std::nullopt);
+  note(StepPart::Attention, "attention_decode", curves.decode ? curves.decode_match : std::nullopt);
+  if (curves.prefill || curves.decode) {
+    return {attention,
+            d.layout.tp,
+            d.precision.kv_element,
+            d.cluster.gpu,
+            d.efficiency.prefill_attention,
+            d.efficiency.decode_attention,
+            curves};
+  }
+  return {attention,
+          d.layout.tp,
+          d.precision.kv_element,
+          d.cluster.gpu,
+          d.efficiency.prefill_attention,
+          d.efficiency.decode_attention};
+}
+
+std::optional<operators::MlaBlockCurve> Kernels::mla_block(const catalog::Attention& attention) {
+  const Deployment& d = *deployment_;
+  if (attention.kind != catalog::AttentionKind::Mla || attention.sparse_top_k > 0 || !d.curves ||
+      d.roofline_only.gemm || d.roofline_only.prefill_attention ||
+      d.roofline_only.decode_attention) {
+    return std::nullopt;
+  }
+  const std::string_view cache = cache_format(d.precision.kv_element);
+  const auto match = find(StepPart::Attention, "mla_block", d.precision.attention, cache);
+  if (!match) return std::nullopt;
+  return operators::MlaBlockCurve(
+      d.cluster.gpu, format_of(*match->curve, d.precision.attention),
+      *operators::kernel_format(cache),
+      operators::MlaShape::of(attention, d.model.hidden, d.layout.tp),
+      values_of(*match->curve, operators::MlaBlockCurve::coefficients()));
+}
+
+operators::ExpertKernels Kernels::experts(const operators::ExpertShape& shape,
+                                          std::int64_t local_experts, std::int64_t topk,
+                                          bool exchanged, operators::ExpertLayout layout) {
+  const Deployment& d = *deployment_;
+  const catalog::WeightFormat& weights = d.precision.routed_experts;
+  const auto plain = [&] {
+    return operators::ExpertKernels(
+        operators::ExpertTimer(shape, weights, d.precision.activation_element, d.cluster.gpu,
+                               d.efficiency.grouped_gemm),
+        topk, layout);
+  };
+  if (d.roofline_only.grouped_gemm || !d.curves) {
+    note(StepPart::Experts, "expert_gemm", std::nullopt);
+    return plain();
+  }
+  // After an exchange the tokens of each expert lie together: kernels of their own.
+  if (exchanged && d.engine.kernels == "sglang" && shape.matrices == 3) {
+    const std::string_view variant = operators::DeepEpExpertCurve::variant(layout);
+    const auto match =
+        d.curves->find("deepep_experts", d.cluster.gpu,
+                       operators::dtypes_for(weights, d.cluster.gpu), d.engine.kernels, variant);
+    // Only in the format measured: other formats are nearer to the grouped kernels' own curves.
+    if (match && match->curve->key.variant == variant &&
+        match->curve->key.dtype == operators::dtypes_for(weights, d.cluster.gpu).front()) {
+      note(StepPart::Experts, "deepep_experts", match);
+      return {operators::DeepEpExpertCurve(
+                  d.cluster.gpu, shape, format_of(*match->curve, weights),
+                  values_of(*match->curve, operators::DeepEpExpertCurve::coefficients())),
+              topk, layout};
+    }
+  }
+  const auto match = find(StepPart::Experts, "expert_gemm", weights);
+  if (!match) return plain();
+  return {operators::ExpertCurve(d.cluster.gpu, format_of(*match->curve, weights),
+                                 {.hidden = shape.hidden,
+                                  .intermediate = shape.intermediate,
+                                  .matrices = shape.matrices,
+                                  .local_experts = local_experts,
+                                  .topk = topk},
+                                 values_of(*match->curve, operators::ExpertCurve::coefficients())),
+          topk, layout};
+}
+
+std::optional<CurveMatch> Kernels::communication(StepPart part, std::string_view operation,
+                                                 std::string_view engine,
+                                                 std::string_view variant) {
+  const Deployment& d = *deployment_;
+  std::optional<CurveMatch> match;
+  if (d.curves) match = d.curves->find(operation, d.cluster.gpu, {}, engine, variant);
+  note(part, operation, match);
+  return match;
+}
+
+std::optional<operators::MeasuredExchange> Kernels::exchange(
+    operators::AllToAllKind kind, const operators::ExchangeShape& shape) {
+  const Deployment& d = *deployment_;
+  if (!d.curves) return std::nullopt;
+  const auto measured = operators::measured_exchange(*d.curves, d.cluster.gpu, kind, shape);
+  if (!measured) return std::nullopt;
+  const char* name = kind == operators::AllToAllKind::Normal       ? "deepep_normal"
+                     : kind == operators::AllToAllKind::LowLatency ? "deepep_low_latency"
+                                                                   : "nvlink_all_to_all";
+  for (const StepPart part : {StepPart::Dispatch, StepPart::Combine}) {
+    PricedBy entry{.part = part,
+                   .operation = name,
+                   .curve = measured->gpu,
+                   .estimate = measured->estimate,
+                   .band = measured->band};
+    if (std::find(priced_by_.begin(), priced_by_.end(), entry) == priced_by_.end()) {
+      priced_by_.push_back(std::move(entry));
+    }
+  }
+  return measured;
+}
+
+}  // namespace moesim::serving

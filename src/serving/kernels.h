@@ -1,0 +1,75 @@
+// Which curve, or which plain roofline, prices each operator of a deployment, and how far it may
+// be off.
+//
+// An operator takes the nearest fitted curve of the engine's kernels on the GPU, unless the
+// scenario sets its efficiency or there is no curve: then the roofline. Rules: docs/models/
+// operators.md.
+// Layer: serving.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catalog/curve.h"
+#include "operators/attention.h"
+#include "operators/exchange_model.h"
+#include "operators/expert_kernels.h"
+#include "operators/gemm_timer.h"
+#include "operators/mla_block_curve.h"
+#include "serving/deployment.h"
+#include "serving/step_time.h"
+
+namespace moesim::serving {
+
+/// What prices an operator of a part of the iteration.
+struct PricedBy {
+  StepPart part = StepPart::Attention;
+  std::string operation{};  ///< "gemm"
+  std::string curve{};      ///< "H200-SXM fp8b sglang"; empty: the plain roofline.
+  bool estimate = false;    ///< Measured on another GPU, in another format or by another engine.
+  catalog::ErrorBand band{};
+  friend bool operator==(const PricedBy&, const PricedBy&) = default;
+};
+
+class Kernels {
+ public:
+  /// `deployment` must outlive it.
+  explicit Kernels(const Deployment& deployment) : deployment_(&deployment) {}
+
+  [[nodiscard]] operators::GemmTimer gemm(StepPart part, const catalog::WeightFormat& weights);
+  [[nodiscard]] operators::GemmTimer head();
+  [[nodiscard]] operators::AttentionTimer attention(const catalog::Attention& attention);
+  /// Curve of the whole block; nothing for layers of other kinds, with sparse selection, or where
+  /// the roofline is wanted.
+  [[nodiscard]] std::optional<operators::MlaBlockCurve> mla_block(
+      const catalog::Attention& attention);
+  /// Routed experts. `exchanged`: tokens were sent to the rank and lie in `layout`.
+  [[nodiscard]] operators::ExpertKernels experts(const operators::ExpertShape& shape,
+                                                 std::int64_t local_experts, std::int64_t topk,
+                                                 bool exchanged, operators::ExpertLayout layout);
+  /// Curve of a collective or an exchange of tokens.
+  [[nodiscard]] std::optional<catalog::CurveMatch> communication(StepPart part,
+                                                                 std::string_view operation,
+                                                                 std::string_view engine,
+                                                                 std::string_view variant);
+  /// Curves of dispatch and combine; nothing where none is known.
+  [[nodiscard]] std::optional<operators::MeasuredExchange> exchange(
+      operators::AllToAllKind kind, const operators::ExchangeShape& shape);
+  /// Everything asked for so far, each once.
+  [[nodiscard]] std::span<const PricedBy> priced_by() const { return priced_by_; }
+
+ private:
+  [[nodiscard]] std::optional<catalog::CurveMatch> find(StepPart part, std::string_view operation,
+                                                        const catalog::WeightFormat& weights,
+                                                        std::string_view variant = {});
+  void note(StepPart part, std::string_view operation,
+            const std::optional<catalog::CurveMatch>& match);
+
+  const Deployment* deployment_;
+  std::vector<PricedBy> priced_by_;
+};
+
+}  // namespace moesim::serving

@@ -1,0 +1,95 @@
+#include "serving/token_exchange.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "serving/expert_cost.h"
+
+namespace moesim::serving {
+namespace {
+
+using operators::AllToAllKind;
+using operators::ExchangePhase;
+using placement::Copies;
+
+/// Tokens of a rank that the low-latency buffers hold: the engines' default sizes are 128 (SGLang)
+/// and 256 (vLLM).
+constexpr std::int64_t kMostLowLatencyTokens = 256;
+
+bool has_deepep(const Deployment& d) {
+  return d.curves && (d.cluster.gpu.scale_up == catalog::ScaleUpKind::NvSwitch);
+}
+
+}  // namespace
+
+TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
+                             const topology::Topology& topology, std::span<const GpuId> group,
+                             std::int64_t top_k, std::int64_t experts)
+    : ranks_(std::ssize(group)) {
+  const operators::ExchangeShape shape{
+      .hidden = expert_width(deployment.model), .top_k = top_k, .experts = experts};
+  const bool one_domain = std::all_of(group.begin(), group.end(), [&](GpuId gpu) {
+    return topology.shares_scale_up(group.front(), gpu);
+  });
+  const bool nvlink = has_deepep(deployment) && one_domain && deployment.engine.kernels == "trtllm";
+  ways_.push_back(make_way(deployment, kernels, topology, group,
+                           nvlink ? AllToAllKind::NvLink : AllToAllKind::Normal, shape));
+  if (has_deepep(deployment) && !nvlink) {
+    Way direct = make_way(deployment, kernels, topology, group, AllToAllKind::LowLatency, shape);
+    if (direct.measured) ways_.push_back(std::move(direct));
+  }
+}
+
+TokenExchange::Way TokenExchange::make_way(const Deployment& deployment, Kernels& kernels,
+                                           const topology::Topology& topology,
+                                           std::span<const GpuId> group, AllToAllKind kind,
+                                           const operators::ExchangeShape& shape) const {
+  const catalog::Precision& precision = deployment.precision;
+  std::optional<operators::MeasuredExchange> measured;
+  if (has_deepep(deployment)) measured = kernels.exchange(kind, shape);
+  const Bytes plain = static_cast<double>(shape.hidden) * kByte;
+  if (!measured) {
+    return {.exchange = operators::AllToAll(topology, group, {.kind = kind, .shape = shape}),
+            .measured = false,
+            .dispatch_copy = precision.dispatch_element / kByte * plain,
+            .combine_copy = precision.combine_element / kByte * plain};
+  }
+  const auto size = [&](ExchangePhase phase) {
+    return operators::copy_size(kind, phase, shape, precision.dispatch_element);
+  };
+  return {.exchange = operators::AllToAll(topology, group, measured->model),
+          .measured = true,
+          .dispatch_copy = size(ExchangePhase::Dispatch),
+          .combine_copy = size(ExchangePhase::Combine)};
+}
+
+Copies TokenExchange::copies(bool prefill, std::int64_t most_tokens) const {
+  const bool low_latency = ways_.size() > 1 && !prefill && most_tokens <= kMostLowLatencyTokens;
+  return low_latency ? Copies::PerPick : Copies::Deduplicated;
+}
+
+void TokenExchange::add_phase(const Way& way, const operators::LinkLoad& load, Bytes copy,
+                              ExchangePhase phase, LimitedTime& time) const {
+  const Seconds all = way.exchange.time(load, copy, phase);
+  // The links at their usable rates; what is longer than that is the kernels' and the messages'.
+  const Seconds link = std::min(all, copy / kByte * load.busiest() * kSecond);
+  time[load.network > load.scale_up ? Limit::ScaleOut : Limit::ScaleUp] += link;
+  time[Limit::Latency] += all - link;
+}
+
+void TokenExchange::add(const placement::LayerTraffic& traffic, Copies copies,
+                        std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine) {
+  Way& way = ways_[copies == Copies::PerPick ? 1 : 0];
+  const operators::LinkLoad load = way.exchange.load({.ranks = ranks_,
+                                                      .nodes = way.exchange.domains(),
+                                                      .to_node = traffic.to_node,
+                                                      .scale_up_in = traffic.scale_up_in,
+                                                      .scale_up_out = traffic.scale_up_out,
+                                                      .network_in = traffic.network_in,
+                                                      .tokens = most_tokens});
+  add_phase(way, load, way.dispatch_copy, ExchangePhase::Dispatch, dispatch);
+  add_phase(way, load, way.combine_copy, ExchangePhase::Combine, combine);
+}
+
+}  // namespace moesim::serving

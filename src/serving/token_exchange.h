@@ -1,0 +1,56 @@
+// Dispatch and combine of one expert group, by the kernels an engine would choose for the batch.
+//
+// Iterations with prompts, or with more tokens than the low-latency buffers hold, use the normal
+// kernels; pure decode uses the low-latency ones; TensorRT-LLM inside one scale-up domain uses its
+// NVLink kernels. Without curves: latency and the busiest link, node-de-duplicated.
+// Source:  DeepEP's two modes and SGLang's automatic choice; docs/models/collectives.md.
+// Layer:   serving.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "operators/all_to_all.h"
+#include "placement/dispatch.h"
+#include "serving/deployment.h"
+#include "serving/kernels.h"
+#include "serving/step_time.h"
+#include "topology/topology.h"
+
+namespace moesim::serving {
+
+class TokenExchange {
+ public:
+  /// `group`: GPU of each rank of the expert group. `top_k`, `experts`: of its MoE layers.
+  TokenExchange(const Deployment& deployment, Kernels& kernels, const topology::Topology& topology,
+                std::span<const GpuId> group, std::int64_t top_k, std::int64_t experts);
+
+  /// How the tokens of an iteration travel: what the dispatcher is to count.
+  [[nodiscard]] placement::Copies copies(bool prefill, std::int64_t most_tokens) const;
+
+  /// Adds the times of one layer. `copies` as chosen for the iteration; `most_tokens`: of the
+  /// source rank that has most.
+  void add(const placement::LayerTraffic& traffic, placement::Copies copies,
+           std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine);
+
+ private:
+  struct Way {
+    operators::AllToAll exchange;
+    bool measured;
+    Bytes dispatch_copy;
+    Bytes combine_copy;
+  };
+  [[nodiscard]] Way make_way(const Deployment& deployment, Kernels& kernels,
+                             const topology::Topology& topology, std::span<const GpuId> group,
+                             operators::AllToAllKind kind,
+                             const operators::ExchangeShape& shape) const;
+  void add_phase(const Way& way, const operators::LinkLoad& load, Bytes copy,
+                 operators::ExchangePhase phase, LimitedTime& time) const;
+
+  std::int64_t ranks_;
+  /// [0]: de-duplicated copies; [1]: a copy per pick, where there are such kernels.
+  std::vector<Way> ways_;
+};
+
+}  // namespace moesim::serving
