@@ -57,6 +57,20 @@ Coefficients named(std::span<const double> v) {
 
 }  // namespace
 
+std::string_view usual_expert_kernel(const catalog::Gpu& gpu, std::string_view engine,
+                                     std::string_view dtype, std::int64_t matrices) {
+  const bool blackwell = gpu.architecture.starts_with("Blackwell");
+  if (engine == "sglang") {
+    if (blackwell) return "trtllmgen";
+    return dtype == "int4a16" ? "marlin" : "triton";
+  }
+  constexpr std::int64_t kGated = 3;
+  if (matrices < kGated || dtype.starts_with("mxfp4") || gpu.architecture == "Ampere") {
+    return "other";
+  }
+  return blackwell && dtype == "fp8b" ? "deepgemm" : "cutlass";
+}
+
 std::span<const CoefficientSpec> ExpertCurve::coefficients() { return kSpecs; }
 
 ExpertCurve::ExpertCurve(const catalog::Gpu& gpu, const KernelFormat& format,

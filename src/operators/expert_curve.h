@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "catalog/gpu.h"
 #include "operators/coefficient.h"
@@ -67,6 +68,11 @@ struct ExpertBlock {
   bool computes_foreign = false;   ///< The kernel computes all k pairs of every token it got.
   bool cold = true;                ///< Weights come from memory, as they do when layers alternate.
 };
+
+/// The kernel (variant of the curve) that an engine runs its experts on by default in the format
+/// `dtype` on such a GPU; `matrices` as above.
+[[nodiscard]] std::string_view usual_expert_kernel(const catalog::Gpu& gpu, std::string_view engine,
+                                                   std::string_view dtype, std::int64_t matrices);
 
 class ExpertCurve {
  public:

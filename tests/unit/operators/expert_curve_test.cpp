@@ -163,6 +163,19 @@ TEST_CASE("ExpertCurve: skew slows large batches and speeds up small ones", "[op
         us(timer.time(work_of(std::vector<std::int64_t>(8, 1000), 16'000))));
 }
 
+TEST_CASE("usual_expert_kernel: what engines run by default", "[operators]") {
+  catalog::Gpu gpu = toy_gpu();
+  gpu.architecture = "Hopper";
+  CHECK(usual_expert_kernel(gpu, "sglang", "fp8b", 3) == "triton");
+  CHECK(usual_expert_kernel(gpu, "sglang", "int4a16", 3) == "marlin");
+  CHECK(usual_expert_kernel(gpu, "trtllm", "fp8b", 3) == "cutlass");
+  CHECK(usual_expert_kernel(gpu, "trtllm", "bf16", 2) == "other");
+  gpu.architecture = "Blackwell";
+  CHECK(usual_expert_kernel(gpu, "sglang", "nvfp4", 3) == "trtllmgen");
+  CHECK(usual_expert_kernel(gpu, "trtllm", "fp8b", 3) == "deepgemm");
+  CHECK(usual_expert_kernel(gpu, "trtllm", "mxfp4a8", 3) == "other");
+}
+
 std::vector<double> any_values() {
   std::vector<double> values;
   for (const CoefficientSpec& spec : ExpertCurve::coefficients()) {
