@@ -7,12 +7,12 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <queue>
 #include <tuple>
 #include <utility>
 
 #include "core/check.h"
 #include "core/math.h"
-#include "placement/eplb.h"
 
 namespace moesim::calibration {
 namespace {
@@ -125,6 +125,50 @@ std::int32_t distinct_tokens(std::span<const Share> shares, std::span<const std:
   return static_cast<std::int32_t>(sum);
 }
 
+/// Replicas of each expert: every spare slot goes to the expert with most load per replica.
+std::vector<std::int32_t> replicas_of(std::span<const std::int32_t> load, std::int64_t slots) {
+  std::vector<std::int32_t> replicas(load.size(), 1);
+  std::vector<double> per_replica(load.begin(), load.end());
+  for (auto s = static_cast<std::int64_t>(load.size()); s < slots; ++s) {
+    const auto hottest = static_cast<std::size_t>(
+        std::max_element(per_replica.begin(), per_replica.end()) - per_replica.begin());
+    ++replicas[hottest];
+    per_replica[hottest] = static_cast<double>(load[hottest]) / replicas[hottest];
+  }
+  return replicas;
+}
+
+/// Expert of each slot, slots of a rank adjacent: replicas, heaviest first and those of one expert
+/// together, each to the lightest rank that has room.
+std::vector<std::size_t> packed(std::span<const std::int32_t> load,
+                                std::span<const std::int32_t> replicas, const LoadDrawSpec& spec) {
+  struct Item {
+    double load;
+    std::size_t expert;
+  };
+  std::vector<Item> items;
+  for (std::size_t e = 0; e < load.size(); ++e) {
+    const Item item{.load = static_cast<double>(load[e]) / replicas[e], .expert = e};
+    items.insert(items.end(), static_cast<std::size_t>(replicas[e]), item);
+  }
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+    return a.load > b.load || (a.load == b.load && a.expert < b.expert);
+  });
+  using Rank = std::pair<double, std::size_t>;  // Load so far, index.
+  std::priority_queue<Rank, std::vector<Rank>, std::greater<>> open;
+  for (std::size_t r = 0; r < size_of(spec.ranks); ++r) open.emplace(0.0, r);
+  const std::size_t per_rank = items.size() / size_of(spec.ranks);
+  std::vector<std::size_t> used(size_of(spec.ranks), 0);
+  std::vector<std::size_t> expert_of_slot(items.size());
+  for (const Item& item : items) {
+    const auto [sum, rank] = open.top();
+    open.pop();
+    expert_of_slot[rank * per_rank + used[rank]] = item.expert;
+    if (++used[rank] < per_rank) open.emplace(sum + item.load, rank);
+  }
+  return expert_of_slot;
+}
+
 /// Shares of all slots, slots of a rank adjacent.
 std::vector<Share> shares_of(std::span<const std::int32_t> load, const LoadDrawSpec& spec) {
   std::vector<Share> shares(size_of(slots_of(spec)));
@@ -132,18 +176,24 @@ std::vector<Share> shares_of(std::span<const std::int32_t> load, const LoadDrawS
     for (std::size_t e = 0; e < shares.size(); ++e) shares[e] = {.expert = e, .tokens = load[e]};
     return shares;
   }
-  const std::vector<double> exact(load.begin(), load.end());
-  const std::vector<std::int32_t> expert_of_slot = placement::eplb_layer(
-      exact, {.slots = slots_of(spec), .groups = 1, .nodes = 1, .ranks = spec.ranks});
-  std::vector<std::int32_t> left(load.size(), 0);  // Replicas not yet served.
-  for (const std::int32_t e : expert_of_slot) ++left[static_cast<std::size_t>(e)];
+  const std::vector<std::int32_t> replicas = replicas_of(load, slots_of(spec));
+  const std::vector<std::size_t> expert_of_slot = packed(load, replicas, spec);
   std::vector<std::int32_t> taken(load.size(), 0);
+  const std::size_t per_rank = shares.size() / size_of(spec.ranks);
   for (std::size_t s = 0; s < shares.size(); ++s) {
-    const auto e = static_cast<std::size_t>(expert_of_slot[s]);
-    const std::int32_t share = (load[e] - taken[e] + left[e] - 1) / left[e];
-    shares[s] = {.expert = e, .skipped = taken[e], .tokens = share};
+    const std::size_t e = expert_of_slot[s];
+    const std::int32_t share = (load[e] + replicas[e] - 1) / replicas[e];
+    shares[s] = {.expert = e, .skipped = std::min(taken[e], load[e] - share), .tokens = share};
     taken[e] += share;
-    --left[e];
+    // A second replica on the same rank adds to the first.
+    for (std::size_t other = s - s % per_rank; other < s && replicas[e] > 1; ++other) {
+      if (shares[other].expert != e) continue;
+      Share& first = shares[other];
+      first.tokens = std::min(load[e], first.tokens + share);
+      first.skipped = std::min(first.skipped, load[e] - first.tokens);
+      shares[s].tokens = 0;
+      break;
+    }
   }
   return shares;
 }

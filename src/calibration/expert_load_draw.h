@@ -4,12 +4,14 @@
 //          [0.01, 2] when T k <= E), by inversion; scaled to T k, rounded, none above T; the rest
 //          is dealt to the least, or taken from the most loaded, one each. Balanced: token t takes
 //          experts t + j s mod E, s = ceil(E/k); fewer than s tokens start at t s / T instead.
-//          Experts lie on ranks in index order; rebalanced, they are replicated and placed by
-//          placement::eplb_layer. The rank with the largest sum counts. Distinct tokens: experts in
-//          falling order of load are laid end to end, token = place mod T, so an expert never meets
-//          a token twice.
+//          Experts lie on ranks in index order. Rebalanced: each spare slot goes to the expert with
+//          most load per replica, replicas go, heaviest first, to the lightest rank with room; they
+//          take equal shares of the tokens, rounded up, and two on one rank act as one. (The
+//          product's placement::eplb_layer, but for the order of equal loads.) The rank with the
+//          largest sum counts. Distinct tokens: experts in falling order of load are laid end to
+//          end, token = place mod T, so an expert never meets a token twice.
 // Source:  the description of the measured data and its own columns; docs/models/expert_ranks.md.
-// Omits:   a replica is given an unbroken share of its expert's tokens.
+// Omits:   what rounding up adds is not taken from other replicas.
 // Layer:   calibration.
 #pragma once
 

@@ -3,8 +3,10 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
+#include "placement/eplb.h"
 #include "tests/support/catch.h"
 
 namespace moesim::calibration {
@@ -130,6 +132,34 @@ TEST_CASE("ExpertLoadDraws: replicas and placement lighten the hottest rank on a
     CHECK(placed < plain);
     CHECK(replicated <= 1.02 * placed);  // Replicas share whole tokens: a few too many.
   }
+}
+
+TEST_CASE("hot_rank: replicas lie where the product's balancer puts them",
+          "[calibration][property]") {
+  CHECK(rc::check([] {
+    // Different loads, multiples of every number of replicas: no ties, nothing to round.
+    constexpr std::int64_t kExperts = 16;
+    constexpr std::int32_t kUnit = 720720;
+    LoadDrawSpec spec{.tokens = 64 * kUnit, .experts = kExperts, .topk = 1, .ranks = 4};
+    spec.slots = *rc::gen::element<std::int64_t>(16, 20, 24);
+    spec.rebalanced = true;
+    Tokens load(kExperts);
+    for (std::size_t e = 0; e < load.size(); ++e) {
+      load[e] = kUnit / 720 * (*rc::gen::inRange(1, 500) * 16 + static_cast<std::int32_t>(e));
+    }
+    const std::vector<double> exact(load.begin(), load.end());
+    const std::vector<std::int32_t> expert_of_slot = placement::eplb_layer(
+        exact, {.slots = spec.slots, .groups = 1, .nodes = 1, .ranks = spec.ranks});
+    std::vector<double> replicas(load.size(), 0);
+    for (const std::int32_t e : expert_of_slot) replicas[static_cast<std::size_t>(e)] += 1;
+    std::vector<double> sums(4, 0);
+    for (std::size_t s = 0; s < expert_of_slot.size(); ++s) {
+      const auto e = static_cast<std::size_t>(expert_of_slot[s]);
+      sums[s / (expert_of_slot.size() / 4)] += exact[e] / replicas[e];
+    }
+    const double most = *std::max_element(sums.begin(), sums.end());
+    RC_ASSERT(std::abs(hot_rank(load, spec).pairs / most - 1) < 1e-5);
+  }));
 }
 
 TEST_CASE("ExpertLoadDraws: the order of the questions does not matter", "[calibration]") {
