@@ -81,8 +81,9 @@ Seconds DeepEpNormalCurve::time(const NormalExchangeShape& shape) const {
     copying *= v[kHandOn];
   }
   if (shape.nodes > 2) {
-    // From 0 at two nodes to `incast` at eight.
-    network *= 1.0 + v[kIncast] * math::pow((nodes - 2.0) / 6.0, v[kIncastExponent]);
+    // From 0 at two nodes to `incast` at eight, the most that were measured; no more beyond.
+    const double crowd = std::min((nodes - 2.0) / 6.0, 1.0);
+    network *= 1.0 + v[kIncast] * math::pow(crowd, v[kIncastExponent]);
   }
   const double scale_up = shape.scale_up / 1_us / v[kScaleUp];
   const double most = std::max({copying, scale_up, network});

@@ -2,7 +2,8 @@
 //
 // Model:   t = floor + (copying^4 + scale-up^4 + network^4)^(1/4): copying = (copies *
 //          (row + bytes / rate) + tokens * token) / SMs, more by a factor between nodes, where
-//          copies are handed on; the network loses from two nodes on to many senders per port.
+//          copies are handed on; the network loses to many senders per port, from two nodes on up
+//          to the eight that were measured.
 //          Node-de-duplicated: a token travels once to each node and from there over scale-up.
 //          The layout exchange before it (notify) is apart.
 // Source:  DeepEP's normal kernels; constants are fitted.
