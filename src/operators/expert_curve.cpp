@@ -1,5 +1,7 @@
 #include "operators/expert_curve.h"
 
+#include <limits>
+
 #include "core/check.h"
 #include "operators/overlap.h"
 #include "operators/smooth_max.h"
@@ -118,13 +120,14 @@ ExpertCurve::ExpertCurve(const catalog::Gpu& gpu, const KernelFormat& format,
 OperatorTime ExpertCurve::time(const ExpertWork& work) const {
   MOESIM_DCHECK(work.pairs >= 0.0 && work.experts_touched >= 0.0, "counts are not negative");
   if (work.pairs <= 0.0) return {};
-  double rows = work.padded[0] * tile_cost_[0];
-  for (std::size_t t = 1; t < tile_cost_.size(); ++t) {
-    rows = std::min(rows, work.padded[t] * tile_cost_[t]);
-  }
   const double looked_through = std::max(work.looked_through, work.arrived);
   const double gathered = std::max((foreign_ ? work.arrived : looked_through) * topk_, work.pairs);
-  if (foreign_) rows += gathered - work.pairs;
+  const double filled = foreign_ ? gathered : 0.0;
+  double rows = std::numeric_limits<double>::infinity();
+  for (std::size_t t = 0; t < tile_cost_.size(); ++t) {
+    const double own = work.padded[t];
+    rows = std::min(rows, own * tile_cost_[t] + std::max(0.0, filled - own));
+  }
   const double compute = rows * us_per_row_;
 
   double memory = work.experts_touched * us_per_expert_;

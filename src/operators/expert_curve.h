@@ -13,8 +13,8 @@
 //              t       = overlapped(floor, work; overlap)
 //          and never below max(flops of P / peak, weights / bandwidth). read(): weights that fit
 //          the L2 cache and were used just before come back four times as fast; not so when cold.
-//          A kernel that computes all k pairs of the tokens that arrived has A k - P more rows, and
-//          gathers A k pairs.
+//          A kernel that computes all k pairs of the tokens that arrived has max(0, A k - R_t) more
+//          rows, and gathers A k pairs.
 // Source:  coefficients fitted per GPU, format, engine and kernel:
 //          scenarios/catalog/curves/expert_gemm.txtpb; docs/models/expert_gemm.md.
 // Omits:   router, shared experts, communication; a kernel's own bad choices of tiles.
@@ -52,8 +52,8 @@ struct ExpertWork {
     pairs += static_cast<double>(tokens);
     experts_touched += 1.0;
     for (std::size_t t = 0; t < kExpertTiles.size(); ++t) {
-      const std::int64_t tile = kExpertTiles[t];
-      padded[t] += static_cast<double>((tokens + tile - 1) / tile * tile);
+      const std::int64_t tile = kExpertTiles[t];  // A power of two: up to its next multiple.
+      padded[t] += static_cast<double>((tokens + tile - 1) & -tile);
     }
   }
 };
