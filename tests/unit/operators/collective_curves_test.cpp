@@ -26,11 +26,11 @@ std::vector<double> starts(std::span<const CoefficientSpec> specs) {
 std::vector<double> with(std::span<const CoefficientSpec> specs,
                          const std::vector<std::pair<std::string_view, double>>& named) {
   std::vector<double> values = starts(specs);
-  for (const auto& [name, value] : named) {
+  for (const auto& one : named) {
     const auto at = std::find_if(specs.begin(), specs.end(),
-                                 [&](const CoefficientSpec& s) { return s.name == name; });
+                                 [&](const CoefficientSpec& s) { return s.name == one.first; });
     REQUIRE(at != specs.end());
-    values[static_cast<std::size_t>(at - specs.begin())] = value;
+    values[static_cast<std::size_t>(at - specs.begin())] = one.second;
   }
   return values;
 }
