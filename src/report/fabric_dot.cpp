@@ -51,6 +51,25 @@ const char* shape_of(VertexKind kind) {
              : "box, style=rounded";
 }
 
+/// Height in the picture: spines on top, GPUs and their switches at the bottom.
+int rank_of(VertexKind kind) {
+  switch (kind) {
+    case VertexKind::Spine:
+      return 0;
+    case VertexKind::Leaf:
+      return 1;
+    case VertexKind::Nic:
+      return 2;
+    case VertexKind::Host:
+      return 3;
+    case VertexKind::Gpu:
+      return 4;
+    case VertexKind::ScaleUpSwitch:
+      return 5;
+  }
+  return 0;
+}
+
 /// Which box each vertex is drawn in, and the links between boxes.
 class Drawing {
  public:
@@ -121,6 +140,7 @@ class Drawing {
         if (v.kind == VertexKind::Spine && spines > 1) box = "spines";
       }
       ++held_[box][v.kind];
+      rank_of_[box] = box == "rest" ? rank_of(VertexKind::Nic) : rank_of(v.kind);
       if (box != v.name && node_of(v) >= 0) rest_nodes_.insert(node_of(v));
       box_of_.push_back(std::move(box));
     }
@@ -130,7 +150,9 @@ class Drawing {
     for (const Link& l : t_.links()) {
       const std::string& from = box_of_[static_cast<std::size_t>(l.from)];
       const std::string& to = box_of_[static_cast<std::size_t>(l.to)];
-      if (from >= to) continue;  // Every link has its twin the other way.
+      // Every link has its twin the other way: the one down the picture is drawn.
+      const auto place = [&](const std::string& box) { return std::pair(rank_of_.at(box), box); };
+      if (from == to || place(from) > place(to)) continue;
       Edge& edge = edges_[{from, to, l.kind}];
       ++edge.count;
       edge.rate += l.bandwidth;
@@ -144,22 +166,24 @@ class Drawing {
       return box.starts_with("node") ? box.substr(box.find('/') + 1) : box;
     }
     std::string label;
-    const auto add = [&](std::int64_t count, const char* what) {
-      if (count > 0) {
-        label += fmt::format("{}{} {}", label.empty() ? "" : "\n", count_text(count), what);
-      }
+    const auto add = [&](std::int64_t count, const char* one, const char* many) {
+      if (count == 0) return;
+      label += fmt::format("{}{} {}", label.empty() ? "" : "\\n", count_text(count),
+                           count == 1 ? one : many);
     };
     const auto& held = held_.at(box);
     const auto of = [&](VertexKind kind) {
       const auto found = held.find(kind);
       return found == held.end() ? std::int64_t{0} : found->second;
     };
-    if (box == "rest") add(static_cast<std::int64_t>(rest_nodes_.size()), "more nodes");
-    add(of(VertexKind::Gpu), "GPUs");
-    add(of(VertexKind::ScaleUpSwitch), "scale-up domains");
-    add(of(VertexKind::Nic), "NICs");
-    add(of(VertexKind::Leaf), "leaves");
-    add(of(VertexKind::Spine), "spines");
+    if (box == "rest") {
+      add(static_cast<std::int64_t>(rest_nodes_.size()), "more node", "more nodes");
+    }
+    add(of(VertexKind::Gpu), "GPU", "GPUs");
+    add(of(VertexKind::ScaleUpSwitch), "scale-up domain", "scale-up domains");
+    add(of(VertexKind::Nic), "NIC", "NICs");
+    add(of(VertexKind::Leaf), "leaf", "leaves");
+    add(of(VertexKind::Spine), "spine", "spines");
     return label;
   }
 
@@ -171,18 +195,9 @@ class Drawing {
       const std::string& box = box_of_[i];
       if (!done.insert(box).second) continue;
       const Vertex& v = t_.vertices()[i];
-      std::string label = label_of(box);
-      std::string escaped;
-      for (const char c : label) {
-        if (c == '\n') {
-          escaped += "\\n";
-        } else {
-          escaped += c;
-        }
-      }
       const bool joint = !names_.contains(box);
-      const std::string line = fmt::format("{} [label=\"{}\", shape={}];\n", quoted(box), escaped,
-                                           joint ? "box3d" : shape_of(v.kind));
+      const std::string line = fmt::format("{} [label=\"{}\", shape={}];\n", quoted(box),
+                                           label_of(box), joint ? "box3d" : shape_of(v.kind));
       const std::int64_t node = joint ? -1 : node_of(v);
       (node >= 0 ? nodes[node] : others) += (node >= 0 ? "    " : "  ") + line;
     }
@@ -205,9 +220,10 @@ class Drawing {
       } else {
         label = fmt::format(", tooltip=\"{}\"", rate_text(edge.rate));
       }
-      page += fmt::format("  {} -- {} [color={}{}{}];\n", quoted(from), quoted(to),
+      page += fmt::format("  {} -- {} [color={}{}{}{}];\n", quoted(from), quoted(to),
                           edge.down ? "red, style=dashed" : colour_of(kind), label,
-                          edge.count > 1 ? ", penwidth=2" : "");
+                          edge.count > 1 ? ", penwidth=2" : "",
+                          rank_of_.at(from) == rank_of_.at(to) ? ", constraint=false" : "");
     }
     return page;
   }
@@ -218,6 +234,7 @@ class Drawing {
   std::set<std::string> names_;
   std::vector<std::string> box_of_;  ///< [vertex]
   std::map<std::string, std::map<VertexKind, std::int64_t>> held_;
+  std::map<std::string, int> rank_of_;
   std::set<std::int64_t> rest_nodes_;
   std::map<std::tuple<std::string, std::string, LinkKind>, Edge> edges_;
 };
