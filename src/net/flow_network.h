@@ -71,6 +71,8 @@ class FlowNetwork {
   [[nodiscard]] bool rated() const { return bottlenecks_.solved(); }
   /// Rate of each flow of weight 1 on the path; zero without flows. Precondition: rerated.
   [[nodiscard]] BytesPerSecond rate(PathId path) const;
+  /// Of all flows on a link; zero where the link is passed over. Precondition: rerated.
+  [[nodiscard]] BytesPerSecond load(LinkId link) const { return bottlenecks_.load(link); }
   /// What each link has carried up to now. O(paths and active flows); counting itself is free.
   [[nodiscard]] std::vector<LinkUse> use(SimTime now) const;
   [[nodiscard]] std::size_t links() const { return capacity_.size(); }

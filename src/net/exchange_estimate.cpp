@@ -1,0 +1,198 @@
+#include "net/exchange_estimate.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "core/check.h"
+#include "net/fabric.h"
+
+namespace moesim::net {
+namespace {
+
+using topology::LinkKind;
+using topology::Topology;
+
+/// Where a leaf link's service is looked at, in mean flows.
+constexpr std::array kStops{0.7, 1.0, 1.5, 2.5};
+/// Widest gap between the times with and without other traffic that still is an answer.
+constexpr double kNarrowGap = 0.04;
+
+std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+
+double seconds_for_a_byte(BytesPerSecond rate) { return kByte / rate / kSecond; }
+
+}  // namespace
+
+ExchangeEstimate::ExchangeEstimate(const Topology& topology, std::span<const Pair> pairs) {
+  const std::vector<std::uint8_t> dominated = dominated_links(topology);
+  for (const topology::Link& link : topology.links()) {
+    capacity_seconds_.push_back(seconds_for_a_byte(link.bandwidth));
+  }
+  seconds_ = capacity_seconds_;
+  copies_on_.assign(capacity_seconds_.size(), 0);
+  left_.assign(capacity_seconds_.size(), 0.0);
+  for (const Pair& pair : pairs) {
+    if (pair.from != pair.to) {
+      for (const LinkId link : topology.path(pair.from, pair.to)) {
+        const bool leaf = topology.links()[link.index()].kind == LinkKind::LeafSpine;
+        if (leaf || dominated[link.index()] == 0) links_.push_back(link.value());
+      }
+    }
+    first_.push_back(links_.size());
+  }
+  add_narrow_links(topology);
+}
+
+/// Leaf links that are narrower than the ports of the pairs' traffic below them.
+void ExchangeEstimate::add_narrow_links(const Topology& topology) {
+  const auto links = topology.links();
+  std::vector<std::int32_t> place(links.size(), -1);
+  const auto add = [&](std::int32_t leaf, std::int32_t pair, std::int32_t port) {
+    if (place[at(leaf)] < 0) {
+      place[at(leaf)] = static_cast<std::int32_t>(narrow_.size());
+      narrow_.push_back({.link = leaf, .crossings = {}, .ports = {}});
+    }
+    NarrowLink& narrow = narrow_[at(place[at(leaf)])];
+    narrow.crossings.push_back({.pair = pair, .port = port});
+    if (std::find(narrow.ports.begin(), narrow.ports.end(), port) == narrow.ports.end()) {
+      narrow.ports.push_back(port);
+    }
+  };
+  for (std::size_t p = 0; p + 1 < first_.size(); ++p) {
+    // A path through the spine: port out, up, down, port in, one after the other.
+    for (std::size_t i = first_[p]; i + 3 < first_[p + 1]; ++i) {
+      if (links[at(links_[i])].kind != LinkKind::NicPort ||
+          links[at(links_[i + 1])].kind != LinkKind::LeafSpine) {
+        continue;
+      }
+      add(links_[i + 1], static_cast<std::int32_t>(p), links_[i]);
+      add(links_[i + 2], static_cast<std::int32_t>(p), links_[i + 3]);
+    }
+  }
+  std::erase_if(narrow_, [&](const NarrowLink& narrow) {
+    BytesPerSecond ports;
+    for (const std::int32_t port : narrow.ports) ports += links[at(port)].bandwidth;
+    return links[at(narrow.link)].bandwidth >= ports;
+  });
+}
+
+/// The second bound: the slowest port below a narrow link, seconds for copies of one byte.
+double ExchangeEstimate::sharing(const NarrowLink& narrow, std::span<const std::int32_t> copies) {
+  std::int64_t sum = 0;
+  std::int64_t flows = 0;
+  for (const Crossing& c : narrow.crossings) {
+    sum += copies[at(c.pair)];
+    flows += copies[at(c.pair)] > 0 ? 1 : 0;
+  }
+  if (flows == 0) return 0.0;
+  const double mean = static_cast<double>(sum) / static_cast<double>(flows);
+  double slowest = 0.0;
+  for (const double stop : kStops) {
+    const double served = stop * mean;
+    for (const std::int32_t port : narrow.ports) left_[at(port)] = 0.0;
+    double left = 0.0;
+    for (const Crossing& c : narrow.crossings) {
+      const double more = std::max(copies[at(c.pair)] - served, 0.0);
+      left_[at(c.port)] += more;
+      left += more;
+    }
+    const double passed = (static_cast<double>(sum) - left) * seconds_[at(narrow.link)];
+    for (const std::int32_t port : narrow.ports) {
+      slowest = std::max(slowest, passed + left_[at(port)] * seconds_[at(port)]);
+    }
+  }
+  return slowest;
+}
+
+double ExchangeEstimate::seconds_per_byte(std::span<const std::int32_t> copies) {
+  MOESIM_CHECK(copies.size() + 1 == first_.size(), "a count for each pair");
+  std::fill(copies_on_.begin(), copies_on_.end(), 0);
+  for (std::size_t p = 0; p < copies.size(); ++p) {
+    if (copies[p] == 0) continue;
+    for (std::size_t i = first_[p]; i < first_[p + 1]; ++i) copies_on_[at(links_[i])] += copies[p];
+  }
+  double longest = 0.0;
+  shared_ = false;
+  for (std::size_t l = 0; l < copies_on_.size(); ++l) {
+    const double seconds = static_cast<double>(copies_on_[l]) * seconds_[l];
+    if (seconds <= longest) continue;
+    longest = seconds;
+    binding_ = LinkId{static_cast<std::int64_t>(l)};
+  }
+  for (const NarrowLink& narrow : narrow_) {
+    const double seconds = sharing(narrow, copies);
+    if (seconds <= longest) continue;
+    longest = seconds;
+    binding_ = LinkId{narrow.link};
+    shared_ = true;
+  }
+  return longest;
+}
+
+Seconds ExchangeEstimate::time(std::span<const std::int32_t> copies, Bytes bytes_per_copy) {
+  return bytes_per_copy / kByte * seconds_per_byte(copies) * kSecond;
+}
+
+std::optional<Seconds> ExchangeEstimate::time_beside(std::span<const std::int32_t> copies,
+                                                     Bytes bytes_per_copy,
+                                                     std::span<const BytesPerSecond> others) {
+  MOESIM_CHECK(others.size() == seconds_.size(), "a load for each link");
+  const Seconds free = time(copies, bytes_per_copy);
+  bool blocked = false;
+  for (std::size_t l = 0; l < seconds_.size(); ++l) {
+    if (others[l] == BytesPerSecond{}) continue;
+    const double taken = others[l] / (kByte / kSecond) * capacity_seconds_[l];
+    blocked = blocked || (taken > 0.99 && copies_on_[l] > 0);
+    seconds_[l] = capacity_seconds_[l] / std::max(1.0 - taken, 0.01);
+  }
+  const Seconds loaded = time(copies, bytes_per_copy);
+  seconds_ = capacity_seconds_;
+  if (blocked || loaded > free * (1.0 + kNarrowGap)) return std::nullopt;
+  return (free + loaded) / 2.0;
+}
+
+std::vector<ExchangeEstimate::Pair> all_to_all_pairs(const Topology& topology,
+                                                     std::span<const GpuId> group) {
+  std::vector<std::vector<GpuId>> domains;
+  std::vector<std::int64_t> ids;
+  std::vector<std::size_t> domain;
+  std::vector<std::size_t> position;
+  for (const GpuId g : group) {
+    const std::int64_t id = topology.cluster().scale_up_domain_of(g);
+    const auto d = static_cast<std::size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin());
+    if (d == ids.size()) {
+      ids.push_back(id);
+      domains.emplace_back();
+    }
+    domain.push_back(d);
+    position.push_back(domains[d].size());
+    domains[d].push_back(g);
+  }
+  std::size_t peers = 0;
+  for (const auto& ranks : domains) peers = std::max(peers, ranks.size());
+  std::vector<ExchangeEstimate::Pair> pairs;
+  for (std::size_t r = 0; r < group.size(); ++r) {
+    for (std::size_t d = 0; d < domains.size(); ++d) {
+      const GpuId relay = domains[d][position[r] % domains[d].size()];
+      pairs.push_back({.from = group[r], .to = d == domain[r] ? group[r] : relay});
+    }
+  }
+  for (std::size_t r = 0; r < group.size(); ++r) {
+    const auto& own = domains[domain[r]];
+    for (std::size_t p = 0; p < peers; ++p) {
+      pairs.push_back({.from = group[r], .to = p < own.size() ? own[p] : group[r]});
+    }
+  }
+  return pairs;
+}
+
+std::vector<ExchangeEstimate::Pair> direct_pairs(std::span<const GpuId> group) {
+  std::vector<ExchangeEstimate::Pair> pairs;
+  for (const GpuId from : group) {
+    for (const GpuId to : group) pairs.push_back({.from = from, .to = to});
+  }
+  return pairs;
+}
+
+}  // namespace moesim::net
