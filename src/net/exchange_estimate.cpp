@@ -14,7 +14,7 @@ using topology::LinkKind;
 using topology::Topology;
 
 /// Where a leaf link's service is looked at, in mean flows.
-constexpr std::array kStops{0.7, 1.0, 1.5, 2.5};
+constexpr std::array<double, 4> kStops{0.7, 1.0, 1.5, 2.5};
 /// Widest gap between the times with and without other traffic that still is an answer.
 constexpr double kNarrowGap = 0.04;
 
@@ -31,7 +31,6 @@ ExchangeEstimate::ExchangeEstimate(const Topology& topology, std::span<const Pai
   }
   seconds_ = capacity_seconds_;
   copies_on_.assign(capacity_seconds_.size(), 0);
-  left_.assign(capacity_seconds_.size(), 0.0);
   for (const Pair& pair : pairs) {
     if (pair.from != pair.to) {
       for (const LinkId link : topology.path(pair.from, pair.to)) {
@@ -54,10 +53,10 @@ void ExchangeEstimate::add_narrow_links(const Topology& topology) {
       narrow_.push_back({.link = leaf, .crossings = {}, .ports = {}});
     }
     NarrowLink& narrow = narrow_[at(place[at(leaf)])];
-    narrow.crossings.push_back({.pair = pair, .port = port});
-    if (std::find(narrow.ports.begin(), narrow.ports.end(), port) == narrow.ports.end()) {
-      narrow.ports.push_back(port);
-    }
+    const auto known = std::find(narrow.ports.begin(), narrow.ports.end(), port);
+    const auto of_link = static_cast<std::int32_t>(known - narrow.ports.begin());
+    if (known == narrow.ports.end()) narrow.ports.push_back(port);
+    narrow.crossings.push_back({.pair = pair, .port = of_link});
   };
   for (std::size_t p = 0; p + 1 < first_.size(); ++p) {
     // A path through the spine: port out, up, down, port in, one after the other.
@@ -75,6 +74,9 @@ void ExchangeEstimate::add_narrow_links(const Topology& topology) {
     for (const std::int32_t port : narrow.ports) ports += links[at(port)].bandwidth;
     return links[at(narrow.link)].bandwidth >= ports;
   });
+  std::size_t most = 0;
+  for (const NarrowLink& narrow : narrow_) most = std::max(most, narrow.ports.size());
+  left_.resize(most);
 }
 
 /// The second bound: the slowest port below a narrow link, seconds for copies of one byte.
@@ -87,19 +89,25 @@ double ExchangeEstimate::sharing(const NarrowLink& narrow, std::span<const std::
   }
   if (flows == 0) return 0.0;
   const double mean = static_cast<double>(sum) / static_cast<double>(flows);
-  double slowest = 0.0;
-  for (const double stop : kStops) {
-    const double served = stop * mean;
-    for (const std::int32_t port : narrow.ports) left_[at(port)] = 0.0;
-    double left = 0.0;
-    for (const Crossing& c : narrow.crossings) {
-      const double more = std::max(copies[at(c.pair)] - served, 0.0);
-      left_[at(c.port)] += more;
-      left += more;
+  std::array<double, kStops.size()> served{};
+  std::array<double, kStops.size()> left{};
+  for (std::size_t i = 0; i < kStops.size(); ++i) served[i] = kStops[i] * mean;
+  for (std::size_t p = 0; p < narrow.ports.size(); ++p) left_[p] = {};
+  for (const Crossing& c : narrow.crossings) {
+    const auto count = static_cast<double>(copies[at(c.pair)]);
+    if (count <= served[0]) continue;
+    auto& of_port = left_[at(c.port)];
+    for (std::size_t i = 0; i < kStops.size(); ++i) {
+      const double more = count > served[i] ? count - served[i] : 0.0;
+      of_port[i] += more;
+      left[i] += more;
     }
-    const double passed = (static_cast<double>(sum) - left) * seconds_[at(narrow.link)];
-    for (const std::int32_t port : narrow.ports) {
-      slowest = std::max(slowest, passed + left_[at(port)] * seconds_[at(port)]);
+  }
+  double slowest = 0.0;
+  for (std::size_t i = 0; i < kStops.size(); ++i) {
+    const double passed = (static_cast<double>(sum) - left[i]) * seconds_[at(narrow.link)];
+    for (std::size_t p = 0; p < narrow.ports.size(); ++p) {
+      slowest = std::max(slowest, passed + left_[p][i] * seconds_[at(narrow.ports[p])]);
     }
   }
   return slowest;

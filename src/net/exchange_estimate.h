@@ -8,14 +8,15 @@
 //             still has r_p(V) = sum of max(z - V, 0) / C_p to do. So the last ends at
 //             max over p, V of t(V) + r_p(V): a hot port waits for its share of the leaf link first
 //             and then works alone. V is taken at four multiples of the mean flow.
-// Error:   against the flows themselves see docs/models/flows.md: below 2 % on all matrices of
-//          real routing tried; the busiest link alone is up to 13 % low there.
+// Error:   against the flows themselves see docs/models/flows.md: up to 3.2 % on the matrices of
+//          recorded routing tried; the busiest link alone is up to 13 % low there.
 // Omits:   sharing of up and down links of several leaves among each other; anything with phases.
 //          Beside other traffic the answer is corrected if it hardly matters, else refused: ask
 //          flow_runs.h then.
 // Cost:    O(crossings of the pairs with bytes), no allocation. Layer: net.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -53,12 +54,12 @@ class ExchangeEstimate {
   /// A pair over a narrow leaf link.
   struct Crossing {
     std::int32_t pair = 0;
-    std::int32_t port = 0;  ///< Link.
+    std::int32_t port = 0;  ///< Place in `ports`.
   };
   struct NarrowLink {
     std::int32_t link = 0;
     std::vector<Crossing> crossings;
-    std::vector<std::int32_t> ports;
+    std::vector<std::int32_t> ports;  ///< Links.
   };
   void add_narrow_links(const topology::Topology& topology);
   [[nodiscard]] double seconds_per_byte(std::span<const std::int32_t> copies);
@@ -70,7 +71,8 @@ class ExchangeEstimate {
   std::vector<double> capacity_seconds_;  ///< [link] per byte, of free links.
   std::vector<double> seconds_;           ///< [link] per byte in the present question.
   std::vector<std::int64_t> copies_on_;   ///< [link] scratch
-  std::vector<double> left_;              ///< [link] scratch of ports
+  /// Scratch: bytes left at each port of a narrow link, at each place V is taken at.
+  std::vector<std::array<double, 4>> left_;
   LinkId binding_;
   bool shared_ = false;
 };
