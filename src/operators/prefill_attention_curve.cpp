@@ -22,9 +22,10 @@ enum Coefficient : std::size_t {
   kTile,
   kKey,
   kSerial,
+  kHidden,
 };
 
-constexpr std::array<CoefficientSpec, 9> kSpecs{{
+constexpr std::array<CoefficientSpec, 10> kSpecs{{
     {"launch_us", 10.0, 2.0, 40.0},
     {"far_memory", 1.0, 0.05, 20.0},
     {"near_share", 0.7, 0.05, 1.0},
@@ -34,6 +35,7 @@ constexpr std::array<CoefficientSpec, 9> kSpecs{{
     {"tile_us", 1.0, 0.001, 20.0},
     {"key_ns", 10.0, 0.5, 500.0},
     {"serial", 0.5, 0.0, 1.0},
+    {"hidden_share", 0.0, 0.0, 1.0},
 }};
 
 constexpr double kTileQueries = 128.0;
@@ -76,6 +78,7 @@ PrefillAttentionCurve::PrefillAttentionCurve(const catalog::Gpu& gpu, const Atte
   per_tile_ = h / multiprocessors(gpu) * values[kTile] * kMicro * math::pow(width, kTileGrowth);
   per_key_ = values[kKey] * kNano * math::pow(width, kKeyGrowth);
   serial_ = values[kSerial];
+  hidden_share_ = heads.window > 0 ? values[kHidden] : 0.0;
   window_ = static_cast<double>(heads.window);
   roof_per_byte_ = kByte / gpu.memory_bandwidth / kSecond;
 }
@@ -105,8 +108,12 @@ OperatorTime PrefillAttentionCurve::time(const PrefillBatch& batch) const {
   const double masked = tokens * std::min(each, kTileQueries) / 2.0;
   const double bytes = tokens * bytes_per_token_ + std::max(keys - tokens, 0.0) * bytes_per_cached_;
   const double moved = memory_.seconds(bytes);
-  const double computed = batch.pairs * per_pair_ + masked * per_masked_pair_ + tiles * per_tile_;
-  const double latency = keys / count * per_key_;
+  // Pairs and keys outside the window, of chunks without a past.
+  const double hidden_pairs = std::max(tokens * (each + 1.0) / 2.0 - batch.pairs, 0.0);
+  const double hidden_keys = std::max(each - keys / count, 0.0);
+  const double pairs = batch.pairs + hidden_share_ * hidden_pairs;
+  const double computed = pairs * per_pair_ + masked * per_masked_pair_ + tiles * per_tile_;
+  const double latency = (keys / count + hidden_share_ * hidden_keys) * per_key_;
   const double t = launch_ + moved + smooth_max(computed, latency, serial_);
   const double roof = std::max(batch.pairs * roof_per_pair_, bytes * roof_per_byte_);
   const Bound bound = 2.0 * (moved + computed) < t ? Bound::Launch

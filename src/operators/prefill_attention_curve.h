@@ -52,7 +52,8 @@ class PrefillAttentionCurve {
   double per_tile_ = 0;
   double per_key_ = 0;
   double serial_ = 0;
-  double window_ = 0;  ///< Tokens.
+  double window_ = 0;        ///< Tokens.
+  double hidden_share_ = 0;  ///< Number in 0..1.
   double roof_per_pair_ = 0;
   double roof_per_byte_ = 0;
 };

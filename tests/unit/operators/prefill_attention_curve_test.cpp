@@ -26,8 +26,11 @@ catalog::Gpu gpu() {
 constexpr AttentionHeads kHeads{.heads = 32, .kv_heads = 8};
 
 /// In the order of coefficients(): launch 10 us, memory as the data sheet says, half of peak
-/// arithmetic, masked pairs at peak, 1 us a tile, 10 ns a key; all of them one behind the other.
-std::vector<double> round_values() { return {10.0, 1.0, 1.0, 100.0, 2.0, 1.0, 1.0, 10.0, 1.0}; }
+/// arithmetic, masked pairs at peak, 1 us a tile, 10 ns a key; all of them one behind the other;
+/// nothing outside a window.
+std::vector<double> round_values() {
+  return {10.0, 1.0, 1.0, 100.0, 2.0, 1.0, 1.0, 10.0, 1.0, 0.0};
+}
 
 PrefillAttentionCurve curve(const std::vector<double>& values,
                             const AttentionHeads& heads = kHeads) {
@@ -73,6 +76,19 @@ TEST_CASE("PrefillAttentionCurve: a window shortens the pairs and the pass over 
   const OperatorTime t = curve(round_values(), windowed).time(batch_of(2, 1024, 0, 256));
   CHECK_THAT(micros(t),
              WithinRel(10.0 + 50.331648 + 15.040774144 + 2.147483648 + 5.12 + 2.56, 1e-9));
+}
+
+TEST_CASE("PrefillAttentionCurve: kernels that visit what the window hides",
+          "[operators][oracle]") {
+  AttentionHeads windowed = kHeads;
+  windowed.window = 256;
+  std::vector<double> half = round_values();
+  half[9] = 0.5;
+  const PrefillBatch batch = batch_of(2, 1024, 0, 256);
+  // Hidden: 1,049,600 - 459,008 pairs, 32.768e-6 us each, and 1024 - 256 keys of 10 ns; half of it.
+  CHECK_THAT(micros(curve(half, windowed).time(batch)) -
+                 micros(curve(round_values(), windowed).time(batch)),
+             WithinRel(0.5 * (590'592.0 * 32.768e-6 + 7.68), 1e-9));
 }
 
 TEST_CASE("PrefillAttentionCurve: arithmetic can decide, nothing takes no time", "[operators]") {
