@@ -14,6 +14,7 @@ struct Pricing {
   bool known = true;         ///< False: no price was set and none is in the catalog.
   DollarsPerSecond per_gpu;  ///< Rent of one GPU.
   double hours_per_month = 730.0;
+  double usd_per_kwh = 0;  ///< Of electricity; 0: not set and not in the catalog.
   std::string
       provider;  ///< Where the price comes from: provider, term, date; or "set in the scenario".
   std::string term;

@@ -95,9 +95,23 @@ void fill(const serving::ExpertSummary& from, proto::ExpertReport& to) {
   to.set_placement(from.placement);
 }
 
+void fill_energy(const sweep::ScenarioResult& from, proto::Energy& to) {
+  const cost::Energy& energy = from.energy;
+  to.set_board_watts(rounded(energy.board / kWatt));
+  to.set_facility_watts(rounded(energy.facility / kWatt));
+  to.set_kwh_per_month(rounded(energy.all_gpus_kwh_per_month));
+  if (energy.joules_per_output_token > 0) {
+    to.set_joules_per_output_token(rounded(energy.joules_per_output_token));
+  }
+  to.set_usd_per_month(rounded(energy.usd_per_month));
+  to.set_usd_per_kwh(rounded(from.pricing.usd_per_kwh));
+  to.set_estimate(energy.estimate);
+}
+
 void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   fill_summary(from.run.summary, *to.mutable_summary());
   if (from.pricing.known) fill_cost(from, *to.mutable_cost());
+  if (from.energy.known) fill_energy(from, *to.mutable_energy());
   fill(from.run.time, *to.mutable_time_breakdown());
   for (const serving::PricedBy& each : from.run.priced_by) fill(each, *to.add_operators());
   if (from.run.experts.present) fill(from.run.experts, *to.mutable_experts());

@@ -147,6 +147,26 @@ std::string experts(const serving::ExpertSummary& e) {
                   number_text(e.worst_balancedness, 4), number(e.internode_bytes_per_token)));
 }
 
+std::string power(const sweep::ScenarioResult& r) {
+  const cost::Energy& e = r.energy;
+  if (!e.known) return "";
+  std::string text = fmt::format("{} W per GPU on average{}, {} W with host, network and cooling",
+                                 number_text(e.board / kWatt, 4), e.estimate ? " (estimate)" : "",
+                                 number_text(e.facility / kWatt, 4));
+  if (e.facility <= e.board) {
+    text = fmt::format("{} W per GPU on average{}", number_text(e.board / kWatt, 4),
+                       e.estimate ? " (estimate)" : "");
+  }
+  if (e.joules_per_output_token > 0) {
+    text += fmt::format("; {} J per output token", number_text(e.joules_per_output_token, 4));
+  }
+  if (e.usd_per_month > 0) {
+    text += fmt::format("; {} USD/month at {} USD/kWh, part of a rent", usd_text(e.usd_per_month),
+                        number(r.pricing.usd_per_kwh));
+  }
+  return labelled("power", text);
+}
+
 std::string cost(const sweep::ScenarioResult& r) {
   if (!r.pricing.known) {
     return labelled("cost",
@@ -175,7 +195,7 @@ std::string result_table(const sweep::ScenarioResult& r) {
   if (r.fits) {
     page += "\n" + service(r) + "\n" + time(r.run) + "\n";
     if (r.run.experts.present) page += experts(r.run.experts);
-    page += cost(r);
+    page += cost(r) + power(r);
   }
   for (const std::string& note : r.notes) page += labelled("note", note);
   if (r.fits) page += labelled("fingerprint", fmt::format("{:016x}", r.run.fingerprint));

@@ -59,6 +59,20 @@ const catalog::Price* Resolver::chosen_price(const proto::Pricing& pricing) {
   return nullptr;
 }
 
+void Resolver::resolve_electricity(proto::Pricing& pricing) {
+  if (!pricing.has_usd_per_kwh()) {
+    for (const catalog::Price& price : catalog_.prices) {
+      if (price.category != "power" || price.unit != "USD/kWh") continue;
+      pricing.set_usd_per_kwh((price.low + price.high) / 2.0);
+      break;
+    }
+  }
+  constexpr double kMostUsdPerKwh = 10.0;
+  scenario_.pricing.usd_per_kwh =
+      checked_real(findings_, "pricing.usd_per_kwh", pricing.usd_per_kwh(), 0.0, LowEnd::Included,
+                   kMostUsdPerKwh);
+}
+
 void Resolver::resolve_pricing() {
   constexpr QuantityRange kRange{"0 USD/h", LowEnd::Included, "10000 USD/h"};
   proto::Pricing& pricing = *message_.mutable_pricing();
@@ -66,6 +80,7 @@ void Resolver::resolve_pricing() {
   if (!pricing.has_hours_per_month()) pricing.set_hours_per_month(730.0);
   result.hours_per_month = checked_real(findings_, "pricing.hours_per_month",
                                         pricing.hours_per_month(), 0.0, LowEnd::Excluded, 744.0);
+  resolve_electricity(pricing);
   if (pricing.has_gpu_price()) {
     for (const auto& [given, field] : {std::pair{pricing.has_provider(), "pricing.provider"},
                                        std::pair{pricing.has_term(), "pricing.term"},

@@ -84,6 +84,7 @@ class Resolver {
   void refuse_pace(bool given, const char* field);
   void check_lengths(std::int64_t longest_input, std::int64_t longest_request);
 
+  void resolve_electricity(proto::Pricing& pricing);
   void resolve_pricing();
   const catalog::Price* chosen_price(const proto::Pricing& pricing);
 

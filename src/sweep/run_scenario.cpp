@@ -109,6 +109,21 @@ DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& resu
   return f;
 }
 
+/// Mean work of a GPU: each token's flops, and the bytes read per output token of an instance.
+cost::Energy energy_of(const scenario::Scenario& s, const ScenarioResult& result) {
+  const serving::Summary& sum = result.run.summary;
+  const auto gpus = static_cast<double>(result.run.gpus);
+  const serving::Deployment& d = s.deployment;
+  const cost::GpuActivity activity{
+      .busy = 1.0 - result.run.time.idle,
+      .flops_per_s = result.facts.flops_per_token * sum.total_tokens_per_s / gpus,
+      .bytes_per_s = result.facts.bytes_per_token_at_batch * sum.output_tokens_per_s / gpus};
+  const catalog::WeightFormat& weights =
+      d.model.is_moe() ? d.precision.routed_experts : d.precision.dense_ffn;
+  return cost::energy(d.cluster.gpu, weights, d.curves.get(), activity, gpus,
+                      sum.output_tokens_per_s, s.pricing.hours_per_month, s.pricing.usd_per_kwh);
+}
+
 bool nothing_fits(const serving::Summary& s) {
   return s.requests_arrived > 0 && s.requests_rejected == s.requests_arrived;
 }
@@ -150,6 +165,7 @@ ScenarioResult run_scenario(const scenario::Scenario& s,
         d.model.context_length);
   }
   result.facts = facts_of(s, result);
+  if (result.fits) result.energy = energy_of(s, result);
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cost/energy.h"
 #include "cost/pricing.h"
 #include "plan/memory.h"
 #include "scenario/scenario.h"
@@ -35,6 +36,7 @@ struct ScenarioResult {
   serving::RunResult run;
   cost::Pricing pricing;
   cost::Bill bill;
+  cost::Energy energy;
   std::string scenario_text;  ///< Resolved scenario, text format.
   std::vector<std::string> notes;
 };
