@@ -120,6 +120,21 @@ CollectiveFlows tree(const Topology& topology, std::span<const GpuId> group, Byt
   return {.algorithm = "tree", .phases = {phase_of(topology, std::move(transfers), 2.0 * depth)}};
 }
 
+/// Each rank's own part is read from all by way of the switch and written to all: a rank sends its
+/// bytes and its part of the sum, and gets its part and the whole. Flows between neighbours load
+/// the links to and from the switch alike.
+CollectiveFlows in_network(const Topology& topology, std::span<const GpuId> group, Bytes bytes) {
+  const bool switched = std::all_of(group.begin(), group.end(), [&](GpuId g) {
+    return g == group.front() || (topology.shares_scale_up(group.front(), g) &&
+                                  topology.summary(group.front(), g).hops == 2);
+  });
+  MOESIM_CHECK(switched, "a scale-up switch joins the group");
+  const auto n = static_cast<double>(group.size());
+  return {.algorithm = "in network",
+          .phases = {ring_phase(topology, {Group(group.begin(), group.end())}, 2.0,
+                                bytes * (n + 1.0) / n)}};
+}
+
 CollectiveFlows gather_or_scatter(const Topology& topology, std::span<const GpuId> group,
                                   Bytes bytes, bool gather) {
   check_group(group, bytes);
@@ -202,6 +217,8 @@ CollectiveFlows all_reduce_flows(const Topology& topology, std::span<const GpuId
           .algorithm = "hierarchical ring",
           .phases = {inside, gather_phase(topology, across(domains), 2.0, bytes / local), inside}};
     }
+    case AllReduceAlgorithm::InNetwork:
+      return in_network(topology, group, bytes);
     case AllReduceAlgorithm::Usual:
     case AllReduceAlgorithm::Ring:
       break;

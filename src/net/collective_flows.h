@@ -43,6 +43,7 @@ enum class AllReduceAlgorithm {
   Tree,          ///< Two binary trees, half of the bytes each, up and down.
   Direct,        ///< Each rank with each other at once, two steps.
   Hierarchical,  ///< Rings inside the domains, then between them, then inside.
+  InNetwork,     ///< The scale-up switch adds up and hands out: (n+1)/n of the bytes each way.
 };
 
 /// All ranks start with `bytes` and end with their sum. One rank: no phases.

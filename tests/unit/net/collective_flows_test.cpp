@@ -63,6 +63,13 @@ TEST_CASE("collective_flows: a double tree moves the bytes once each way", "[net
   CHECK_THAT(microseconds(topology, flows), WithinRel(42.24, 1e-9));
 }
 
+TEST_CASE("collective_flows: the switch adds up", "[net][oracle]") {
+  // 4 GPUs, 100 GB/s, 2 us: 5/4 of 4 MB each way: 50 us, and two steps: 2.24 us. Rings need 60 us.
+  const Topology topology(toy_cluster(1, 4));
+  const auto flows = all_reduce_flows(topology, gpus(4), 4_MB, AllReduceAlgorithm::InNetwork);
+  CHECK_THAT(microseconds(topology, flows), WithinRel(52.24, 1e-9));
+}
+
 TEST_CASE("collective_flows: a broadcast is a chain", "[net][oracle]") {
   // 1 MB through 3 nodes of one GPU: two hops of 4.5 us, 100 us on every port at once.
   const Topology topology(toy_cluster(3, 1));
