@@ -126,9 +126,18 @@ TEST_CASE("cluster: wrong names are told beside other mistakes of degraded links
 }
 
 TEST_CASE("cluster: arithmetic that a GPU lacks is refused or said to be widened") {
-  CHECK_THAT(mistakes(kSmall, {"deployment.precision=int8_w8a8", "cluster.gpu=H800-SXM"}),
-             contains_text("deployment.precision: int8_w8a8 multiplies in int8, of which H800-SXM "
-                           "has no rate; use another precision, or give int8 in inline_gpu"));
+  const std::string bare =
+      "cluster.inline_gpu={name: \"bare\" memory: \"80 GiB\" memory_bandwidth: \"2 TB/s\" bf16: "
+      "\"300 TFLOP/s\" scale_up: NV_SWITCH scale_up_name: \"NVLink3\" scale_up_bandwidth: "
+      "\"300 GB/s\" scale_up_domain: 8 pcie_bandwidth: \"31 GB/s\" source: \"made up\"}";
+  CHECK(mistakes(kSmall, {bare}) == "");
+  for (const std::string format : {"int8", "fp32"}) {
+    const std::string precision = format == "int8" ? "int8_w8a8" : "fp32";
+    CHECK_THAT(mistakes(kSmall, {bare, "deployment.precision=" + precision}),
+               contains_text("deployment.precision: " + precision + " multiplies in " + format +
+                             ", of which bare has no rate; use another precision, or give " +
+                             format + " in inline_gpu"));
+  }
   CHECK(mistakes(kSmall, {"deployment.precision=int8_w8a8"}) == "");
   const auto notes = [](const std::vector<std::string>& overrides, const std::string& wanted) {
     const Scenario s = read(kSmall, overrides);
