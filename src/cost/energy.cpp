@@ -1,10 +1,11 @@
 #include "cost/energy.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "operators/board_power.h"
 #include "operators/coefficient.h"
-#include "operators/kernel_format.h"
 
 namespace moesim::cost {
 namespace {
@@ -15,11 +16,12 @@ struct Powers {
   bool estimate = false;
 };
 
-Powers powers(const catalog::Gpu& gpu, const catalog::WeightFormat& weights,
-              const catalog::CurveSet* curves, double compute, double memory) {
+Powers powers(const catalog::Gpu& gpu, const catalog::CurveSet* curves, double compute,
+              double memory) {
   if (curves != nullptr) {
-    const auto match =
-        curves->find("power_gemm", gpu, operators::dtypes_for(weights, gpu), "trtllm");
+    // Whatever the format: the runs in bf16 were the longest, the meter is slow.
+    constexpr std::array<std::string_view, 1> kFormats = {"bf16"};
+    const auto match = curves->find("power_gemm", gpu, kFormats, "trtllm");
     if (match) {
       const operators::BoardPower curve(
           gpu, operators::values_of(*match->curve, operators::BoardPower::coefficients()));
@@ -42,10 +44,9 @@ Energy energy(const catalog::Gpu& gpu, const catalog::WeightFormat& weights,
   const auto while_busy = [&](double share) {
     return busy > 0.0 ? std::clamp(share / busy, 0.0, 1.0) : 0.0;
   };
-  const Powers p =
-      powers(gpu, weights, curves,
-             while_busy(activity.flops_per_s * kFlop / kSecond / gpu.peak(weights.math)),
-             while_busy(activity.bytes_per_s * kByte / kSecond / gpu.memory_bandwidth));
+  const Powers p = powers(
+      gpu, curves, while_busy(activity.flops_per_s * kFlop / kSecond / gpu.peak(weights.math)),
+      while_busy(activity.bytes_per_s * kByte / kSecond / gpu.memory_bandwidth));
   e.estimate = p.estimate;
   e.board = busy * p.busy + (1.0 - busy) * p.idle;
   e.facility = e.board + std::max(Watts{}, gpu.all_in_power - gpu.tdp);

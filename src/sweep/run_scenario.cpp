@@ -109,18 +109,22 @@ DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& resu
   return f;
 }
 
-/// Mean work of a GPU: each token's flops, and the bytes read per output token of an instance.
+/// Mean work of a GPU: flops of every token; weights at the mean batch, and the cache of every
+/// token decoded.
 cost::Energy energy_of(const scenario::Scenario& s, const ScenarioResult& result) {
   const serving::Summary& sum = result.run.summary;
   const auto gpus = static_cast<double>(result.run.gpus);
   const serving::Deployment& d = s.deployment;
+  const double batch = result.facts.mean_batch_tokens;
+  const double weights = batch > 0.0 ? weights_read(d, batch) / kByte / batch : 0.0;
+  const double cache = result.memory.kv_bytes_per_token.base() * mean_context(result.run);
   const cost::GpuActivity activity{
       .busy = 1.0 - result.run.time.idle,
       .flops_per_s = result.facts.flops_per_token * sum.total_tokens_per_s / gpus,
-      .bytes_per_s = result.facts.bytes_per_token_at_batch * sum.output_tokens_per_s / gpus};
-  const catalog::WeightFormat& weights =
+      .bytes_per_s = (weights * sum.total_tokens_per_s + cache * sum.output_tokens_per_s) / gpus};
+  const catalog::WeightFormat& format =
       d.model.is_moe() ? d.precision.routed_experts : d.precision.dense_ffn;
-  return cost::energy(d.cluster.gpu, weights, d.curves.get(), activity, gpus,
+  return cost::energy(d.cluster.gpu, format, d.curves.get(), activity, gpus,
                       sum.output_tokens_per_s, s.pricing.hours_per_month, s.pricing.usd_per_kwh);
 }
 
