@@ -158,7 +158,8 @@ TEST_CASE("hot_rank: replicas lie where the product's balancer puts them",
       sums[s / (expert_of_slot.size() / 4)] += exact[e] / replicas[e];
     }
     const double most = *std::max_element(sums.begin(), sums.end());
-    RC_ASSERT(std::abs(hot_rank(load, spec).pairs / most - 1) < 1e-5);
+    // A replica takes its share rounded up: less than one in ten thousand here.
+    RC_ASSERT(std::abs(hot_rank(load, spec).pairs / most - 1) < 1e-4);
   }));
 }
 
