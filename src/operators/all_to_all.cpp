@@ -310,6 +310,12 @@ LinkLoad AllToAll::load(const TokenTraffic& traffic) {
   return load;
 }
 
+std::vector<double> AllToAll::nic_seconds_per_byte() const {
+  std::vector<double> peak = port_seconds_per_byte_;
+  for (double& seconds : peak) seconds *= network_efficiency_;
+  return peak;
+}
+
 Seconds AllToAll::time(const LinkLoad& load, Bytes bytes_per_copy, ExchangePhase phase) const {
   const double bytes = bytes_per_copy / kByte;
   const Seconds scale_up = bytes * load.scale_up * scale_up_efficiency_ * kSecond;

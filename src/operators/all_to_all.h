@@ -48,6 +48,12 @@ struct LinkLoad {
   [[nodiscard]] double busiest() const { return scale_up > network ? scale_up : network; }
 };
 
+/// Copies that left and entered the domains by each NIC of the group; empty inside one domain.
+struct NicCopies {
+  std::span<const std::int32_t> out;
+  std::span<const std::int32_t> in;
+};
+
 /// Dispatch and combine of one expert group. Built once; load() is O(ranks * nodes) (O(ranks) in a
 /// single domain), no allocation; time() of a load is O(1).
 class AllToAll {
@@ -74,6 +80,13 @@ class AllToAll {
   /// Of an exchange without curves.
   [[nodiscard]] Seconds latency() const { return latency_; }
   [[nodiscard]] AllToAllKind kind() const { return model_.kind; }
+  /// Of the last load(): valid until the next.
+  [[nodiscard]] NicCopies nic_copies() const { return {.out = port_out_, .in = port_in_}; }
+  /// At the links' peak rates, not the usable ones.
+  [[nodiscard]] double scale_up_seconds_per_byte() const {
+    return scale_up_seconds_per_byte_ * scale_up_efficiency_;
+  }
+  [[nodiscard]] std::vector<double> nic_seconds_per_byte() const;
   /// Scale-up domain of each rank, numbered from 0 in order of appearance.
   [[nodiscard]] std::span<const std::int32_t> domain_of_rank() const { return domain_of_rank_; }
   [[nodiscard]] std::int64_t domains() const { return domains_; }

@@ -34,16 +34,16 @@ double distinct_tokens(double pairs, double group_tokens, double topk) {
 }
 
 OperatorTime ExpertKernels::time(std::span<const std::int32_t> slots,
-                                 const ExpertArrival& arrival) const {
+                                 std::int64_t group_tokens) const {
   if (const auto* plain = std::get_if<ExpertTimer>(&kernel_)) return plain_time(*plain, slots);
   if (const auto* exchanged = std::get_if<DeepEpExpertCurve>(&kernel_)) {
-    return exchanged->time(
-        deepep_expert_load(slots, static_cast<std::int64_t>(arrival.group_tokens), layout_));
+    return exchanged->time(deepep_expert_load(slots, group_tokens, setting_.layout));
   }
   ExpertWork work;
   for (const std::int32_t tokens : slots) work.add_expert(tokens);
-  work.arrived = distinct_tokens(work.pairs, arrival.group_tokens, topk_);
-  work.looked_through = std::max(arrival.looked_through, work.arrived);
+  const auto all = static_cast<double>(group_tokens);
+  work.arrived = distinct_tokens(work.pairs, all, static_cast<double>(setting_.topk));
+  work.looked_through = setting_.sorts_all ? std::max(all, work.arrived) : work.arrived;
   return std::get<ExpertCurve>(kernel_).time(work);
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <variant>
 
 #include "operators/deepep_expert_curve.h"
@@ -15,27 +16,27 @@
 
 namespace moesim::operators {
 
-/// How a layer's tokens came to the rank.
-struct ExpertArrival {
-  double group_tokens = 0;    ///< Tokens of all ranks of the group.
-  double looked_through = 0;  ///< Tokens the rank's kernels sort; 0: those that arrived.
-};
-
 class ExpertKernels {
  public:
   using Kernel = std::variant<ExpertTimer, ExpertCurve, DeepEpExpertCurve>;
-  /// `layout` and `topk` matter to curves only.
-  ExpertKernels(Kernel kernel, std::int64_t topk, ExpertLayout layout)
-      : kernel_(std::move(kernel)), topk_(static_cast<double>(topk)), layout_(layout) {}
+  /// What curves ask besides the load: `layout` of what arrived, and whether the kernels sort the
+  /// tokens of the whole group or only those that arrived.
+  struct Setting {
+    std::int64_t topk = 1;
+    ExpertLayout layout = ExpertLayout::Contiguous;
+    bool sorts_all = false;
+  };
+  ExpertKernels(Kernel kernel, const Setting& setting)
+      : kernel_(std::move(kernel)), setting_(setting) {}
 
-  /// `slots`: tokens of each of the rank's expert slots. Pure, allocates nothing, O(slots).
+  /// `slots`: tokens of each of the rank's expert slots; `group_tokens`: of all ranks together.
+  /// Pure, allocates nothing, O(slots).
   [[nodiscard]] OperatorTime time(std::span<const std::int32_t> slots,
-                                  const ExpertArrival& arrival) const;
+                                  std::int64_t group_tokens) const;
 
  private:
   Kernel kernel_;
-  double topk_;
-  ExpertLayout layout_;
+  Setting setting_;
 };
 
 /// Distinct tokens among `pairs` token-expert pairs on a rank, when each of the `group_tokens`

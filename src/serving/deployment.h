@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,12 +68,20 @@ struct SloLimits {
   SimTime end_to_end = SimTime::never();
 };
 
+/// Iterations to draw. Without a start: the first after the warm-up in which tokens are decoded.
+struct TimelineSettings {
+  std::int64_t iterations = 0;      ///< Of each instance, one after another; 0: none.
+  std::optional<SimTime> from{};    ///< The first starts then or later.
+  std::int64_t from_iteration = 0;  ///< Number of the first, from 1; 0: any.
+};
+
 /// How long to run and what to count.
 struct RunSettings {
   std::uint64_t seed = 1;
   SimTime warm_up{};  ///< Requests that arrive earlier are served but not counted.
   SimTime duration = SimTime::never();  ///< No arrivals after this; what is in flight is finished.
   std::int64_t max_requests = 0;        ///< 0 = as many as the workload has.
+  TimelineSettings timeline{};
 };
 
 }  // namespace moesim::serving

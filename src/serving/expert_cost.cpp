@@ -1,12 +1,20 @@
 #include "serving/expert_cost.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/check.h"
 #include "routing/model_shape.h"
 
 namespace moesim::serving {
+namespace {
+
+std::int64_t sum_of(std::span<const std::int32_t> counts) {
+  return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+}
+
+}  // namespace
 
 std::int64_t expert_width(const catalog::Model& model) {
   for (const catalog::LayerKind& kind : model.kinds) {
@@ -77,10 +85,6 @@ void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t
                             std::span<const std::int32_t> tokens_of_rank, ExpertLayerTime& time) {
   std::int64_t group_tokens = 0;
   for (const std::int32_t t : tokens_of_rank) group_tokens += t;
-  // Without an exchange every rank holds every token and looks for its own among them.
-  const operators::ExpertArrival arrival{
-      .group_tokens = static_cast<double>(group_tokens),
-      .looked_through = exchanges_ ? 0.0 : static_cast<double>(group_tokens)};
   const std::size_t ranks = tokens_of_rank.size();
   const double share = 1.0 / static_cast<double>(ranks);
   std::int64_t pairs = 0;
@@ -88,11 +92,10 @@ void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t
   for (std::size_t r = 0; r < ranks; ++r) {
     const std::span<const std::int32_t> slots =
         dispatcher_.slots_of(traffic_, static_cast<std::int64_t>(r));
-    const operators::OperatorTime t = kernels.time(slots, arrival);
+    const operators::OperatorTime t = kernels.time(slots, group_tokens);
     time.slowest = std::max(time.slowest, t.time);
     time.mean[LimitedTime::limit_of(t.bound)] += share * t.time;
-    std::int64_t load = 0;
-    for (const std::int32_t tokens : slots) load += tokens;
+    const std::int64_t load = sum_of(slots);
     pairs += load;
     largest = std::max(largest, load);
   }
@@ -101,8 +104,22 @@ void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t
   statistics_.token_layers += static_cast<double>(group_tokens);
 }
 
+/// The same again, rank by rank.
+void ExpertCost::record_ranks(const operators::ExpertKernels& kernels,
+                              std::span<const std::int32_t> tokens_of_rank,
+                              ExpertLayerRecord& record) const {
+  const auto group_tokens =
+      std::accumulate(tokens_of_rank.begin(), tokens_of_rank.end(), std::int64_t{0});
+  for (std::int64_t r = 0; r < std::ssize(tokens_of_rank); ++r) {
+    const std::span<const std::int32_t> slots = dispatcher_.slots_of(traffic_, r);
+    record.experts.push_back(kernels.time(slots, group_tokens));
+    record.pairs.push_back(sum_of(slots));
+  }
+}
+
 ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
-                                  std::span<const std::int32_t> tokens_of_rank, bool prefill) {
+                                  std::span<const std::int32_t> tokens_of_rank, bool prefill,
+                                  ExpertLayerRecord* record) {
   const auto l = static_cast<std::size_t>(layer);
   const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
   const placement::Copies copies = exchanges_ ? exchange_of_stage_[stage].copies(prefill, most)
@@ -111,11 +128,18 @@ ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
   ExpertLayerTime time;
   // Low-latency dispatch leaves room for every token of each expert, the normal one packs them.
   const Timers& timers = timers_[timer_of_layer_[l]];
-  time_ranks(copies == placement::Copies::PerPick ? timers.masked : timers.contiguous, l,
-             tokens_of_rank, time);
+  const operators::ExpertKernels& kernels =
+      copies == placement::Copies::PerPick ? timers.masked : timers.contiguous;
+  time_ranks(kernels, l, tokens_of_rank, time);
   if (exchanges_) {
     exchange_of_stage_[stage].add(traffic_, copies, most, time.dispatch, time.combine);
     statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
+  }
+  if (record != nullptr) {
+    record_ranks(kernels, tokens_of_rank, *record);
+    record->dispatch = time.dispatch;
+    record->combine = time.combine;
+    if (exchanges_) record->traffic = exchange_of_stage_[stage].last_traffic(traffic_, copies);
   }
   return time;
 }

@@ -21,6 +21,7 @@
 #include "serving/deployment.h"
 #include "serving/kernels.h"
 #include "serving/step_time.h"
+#include "serving/timeline.h"
 #include "serving/token_exchange.h"
 #include "topology/topology.h"
 
@@ -62,9 +63,10 @@ class ExpertCost {
              const topology::Topology& topology, const std::vector<std::vector<GpuId>>& groups,
              RandomStream stream);
   /// MoE layer `layer` (0-based) on stage `stage` for the given tokens of each rank of the group.
-  /// `prefill`: tokens of prompts are among them.
+  /// `prefill`: tokens of prompts are among them. `record`, where given, gets each rank's part.
   [[nodiscard]] ExpertLayerTime price(std::int64_t layer, std::size_t stage,
-                                      std::span<const std::int32_t> tokens_of_rank, bool prefill);
+                                      std::span<const std::int32_t> tokens_of_rank, bool prefill,
+                                      ExpertLayerRecord* record = nullptr);
   [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
 
  private:
@@ -75,6 +77,8 @@ class ExpertCost {
   };
   void time_ranks(const operators::ExpertKernels& kernels, std::size_t layer,
                   std::span<const std::int32_t> tokens_of_rank, ExpertLayerTime& time);
+  void record_ranks(const operators::ExpertKernels& kernels,
+                    std::span<const std::int32_t> tokens_of_rank, ExpertLayerRecord& record) const;
 
   bool exchanges_;                           ///< Tokens travel (attention data parallelism).
   std::vector<Timers> timers_;               ///< Of each run of equal layers.

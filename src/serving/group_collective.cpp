@@ -77,6 +77,12 @@ Seconds GroupCollective::time(Bytes bytes) const {
   return plain_.time(bytes);
 }
 
+double GroupCollective::link_use(Bytes bytes) const {
+  const Seconds all = time(bytes);
+  if (all <= Seconds{}) return 0.0;
+  return std::min(1.0, bytes / kByte * plain_.seconds_per_byte * kSecond / all);
+}
+
 void GroupCollective::add(Bytes bytes, LimitedTime& time_by_limit) const {
   const Seconds all = time(bytes);
   const Seconds latency = std::min(all, time(Bytes{}));

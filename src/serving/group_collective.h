@@ -31,6 +31,8 @@ class GroupCollective {
                                                   std::span<const GpuId> group);
   /// Adds the time for `bytes` (all-reduce: of each rank; all-gather: of all together).
   void add(Bytes bytes, LimitedTime& time) const;
+  /// Share of the usable rate of the busiest link that the same takes.
+  [[nodiscard]] double link_use(Bytes bytes) const;
 
  private:
   /// The link that a plain form is bound by.

@@ -27,11 +27,12 @@ void refuse_endless(Seconds stage) {
 Instance::Instance(const Deployment& deployment, ModelCost& model,
                    const topology::Topology& topology, const ExpertPlan* experts,
                    std::int64_t replica, std::int64_t kv_blocks_per_rank, SequencePool& pool,
-                   std::uint64_t seed)
-    : cost_(deployment, model, topology, experts, replica, seed),
+                   const RunSettings& run)
+    : cost_(deployment, model, topology, experts, replica, run.seed),
       batches_(static_cast<std::size_t>(deployment.layout.dp)),
       stage_free_(static_cast<std::size_t>(deployment.layout.pp)),
-      in_flight_(static_cast<std::size_t>(deployment.layout.pp), false) {
+      in_flight_(static_cast<std::size_t>(deployment.layout.pp), false),
+      recorder_(run, replica) {
   ranks_.reserve(batches_.size());
   for (std::size_t r = 0; r < batches_.size(); ++r) {
     ranks_.emplace_back(deployment.scheduler, kv_blocks_per_rank, deployment.layout.pp,
@@ -69,7 +70,8 @@ bool Instance::plan(std::size_t lane, SimTime now) {
 Instance::Started Instance::launch(std::size_t lane, SimTime now) {
   if (lanes_in_flight_++ == 0) active_since_ = now;
   in_flight_[lane] = true;
-  const std::span<const StepTime> stages = cost_.price(batches_);
+  IterationTimeline* const drawn = recorder_.begin(now, time_.iterations + 1, lane, batches_);
+  const std::span<const StepTime> stages = cost_.price(batches_, drawn);
   std::int64_t largest = 0;
   std::int64_t tokens = 0;
   std::int64_t prompt_tokens = 0;
@@ -82,7 +84,9 @@ Instance::Started Instance::launch(std::size_t lane, SimTime now) {
   const double share = 1.0 / static_cast<double>(stages.size());
   for (std::size_t s = 0; s < stages.size(); ++s) {
     refuse_endless(stages[s].total);
-    at = std::max(at, stage_free_[s]) + SimTime::from(stages[s].total);
+    at = std::max(at, stage_free_[s]);
+    if (drawn != nullptr) drawn->stages[s].start = at;
+    at += SimTime::from(stages[s].total);
     stage_free_[s] = at;
     for (std::size_t p = 0; p < kStepParts; ++p) {
       time_.parts[p] += share * stages[s].parts[p];
@@ -95,6 +99,7 @@ Instance::Started Instance::launch(std::size_t lane, SimTime now) {
       const Seconds send = cost_.send(s, largest);
       refuse_endless(send);
       at += SimTime::from(send);
+      if (drawn != nullptr) drawn->stages[s].send = send;
     }
   }
   time_.in_flight += (at - now).seconds();

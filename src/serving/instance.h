@@ -15,6 +15,7 @@
 #include "core/sim_time.h"
 #include "serving/instance_cost.h"
 #include "serving/rank_scheduler.h"
+#include "serving/timeline.h"
 
 namespace moesim::serving {
 
@@ -33,7 +34,7 @@ class Instance {
  public:
   Instance(const Deployment& deployment, ModelCost& model, const topology::Topology& topology,
            const ExpertPlan* experts, std::int64_t replica, std::int64_t kv_blocks_per_rank,
-           SequencePool& pool, std::uint64_t seed);
+           SequencePool& pool, const RunSettings& run);
 
   [[nodiscard]] std::vector<RankScheduler>& ranks() { return ranks_; }
   [[nodiscard]] const std::vector<RankScheduler>& ranks() const { return ranks_; }
@@ -49,6 +50,8 @@ class Instance {
 
   [[nodiscard]] const InstanceTime& time() const { return time_; }
   [[nodiscard]] const InstanceCost& cost() const { return cost_; }
+  /// Those iterations that were to be drawn.
+  [[nodiscard]] std::vector<IterationTimeline> take_timeline() { return recorder_.take(); }
 
  private:
   [[nodiscard]] bool plan(std::size_t lane, SimTime now);
@@ -64,6 +67,7 @@ class Instance {
   std::size_t lanes_in_flight_ = 0;
   SimTime active_since_;
   InstanceTime time_;
+  TimelineRecorder recorder_;
 };
 
 }  // namespace moesim::serving

@@ -15,8 +15,10 @@ ContextLaw context_law(const catalog::Attention& attention,
 
 void ModelCost::Kind::add_attention(const RankBatch& batch, LimitedTime& time) const {
   if (batch.decode_sequences > 0) {
-    const operators::DecodeBatch decode{.sequences = batch.decode_sequences,
-                                        .context_tokens = batch.decode_context[law]};
+    const operators::DecodeBatch decode{
+        .sequences = batch.decode_sequences,
+        .context_tokens = batch.decode_context[law],
+        .hidden_tokens = batch.decode_context[whole_law] - batch.decode_context[law]};
     time.add(block ? block->decode(decode) : attention.decode(decode));
   }
   if (batch.prefill_tokens > 0) {
@@ -41,12 +43,21 @@ ModelCost::ModelCost(const Deployment& deployment)
                                           deployment.efficiency.decode_attention)
               : kernels.attention(kind.attention);
     const ContextLaw law = context_law(kind.attention, timer);
-    const auto known = std::find(laws_.begin(), laws_.end(), law);
-    const auto index = static_cast<std::size_t>(known - laws_.begin());
-    if (known == laws_.end()) laws_.push_back(law);
+    const std::size_t own = index_of(law);
+    // Some kernels visit what a window hides: the whole context is summed as well, if there is
+    // room.
+    const bool hides = law.cap != kNoCap && law.cap > 0 && laws_.size() < kMaxContextLaws;
+    const std::size_t whole = hides ? index_of(ContextLaw{}) : own;
     kinds.push_back({LayerTokenCost(deployment, kind, block.has_value(), kernels), timer,
-                     std::move(block), index, kind.feed_forward.is_moe()});
+                     std::move(block), own, whole, kind.feed_forward.is_moe()});
   }
+}
+
+std::size_t ModelCost::index_of(const ContextLaw& law) {
+  const auto known = std::find(laws_.begin(), laws_.end(), law);
+  const auto index = static_cast<std::size_t>(known - laws_.begin());
+  if (known == laws_.end()) laws_.push_back(law);
+  return index;
 }
 
 std::vector<std::vector<GpuId>> stage_groups(const plan::Layout& layout, std::int64_t replica) {
@@ -116,7 +127,8 @@ void InstanceCost::add_stretch(Stage& stage, const std::vector<std::int32_t>& la
   stage.stretches.push_back({layers_of_kind, 1});
 }
 
-std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks) {
+std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
+                                              IterationTimeline* drawn) {
   std::int64_t tokens = 0;
   bool prefill = false;
   for (const RankBatch& batch : ranks) {
@@ -128,8 +140,12 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks) 
     StepTime& time = times_[s] = {};
     time_kinds(ranks, stages_[s]);
     add_stretches(ranks.size(), stages_[s], time);
-    if (experts_) add_experts(s, tokens, prefill, time);
+    if (experts_) add_experts(s, tokens, prefill, drawn != nullptr, time);
     add_ends(ranks, s, time);
+    if (drawn == nullptr) continue;
+    StageTimeline& stage = drawn->stages.emplace_back();
+    draw_stage(ranks, s, stage);
+    stage.length = time.total;
   }
   return times_;
 }
@@ -216,10 +232,11 @@ void InstanceCost::add_stretches(std::size_t ranks, const Stage& stage, StepTime
 }
 
 void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill,
-                               StepTime& time) {
+                               bool record, StepTime& time) {
   if (tokens == 0) return;
   for (const std::int64_t layer : stages_[stage_index].moe_layers) {
-    const ExpertLayerTime t = experts_->price(layer, stage_index, tokens_of_rank_, prefill);
+    const ExpertLayerTime t = experts_->price(layer, stage_index, tokens_of_rank_, prefill,
+                                              record ? &expert_records_.emplace_back() : nullptr);
     time.add(StepPart::Dispatch, 1.0, t.dispatch);
     time.add(StepPart::Experts, 1.0, t.mean);
     const Seconds mean = t.mean.sum();

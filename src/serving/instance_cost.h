@@ -21,6 +21,7 @@
 #include "serving/group_collective.h"
 #include "serving/kernels.h"
 #include "serving/step_time.h"
+#include "serving/timeline.h"
 #include "serving/token_cost.h"
 #include "topology/topology.h"
 
@@ -41,6 +42,8 @@ class ModelCost {
     operators::AttentionTimer attention;
     std::optional<operators::MlaBlockCurve> block;  ///< In place of `attention` and its GEMMs.
     std::size_t law;
+    /// Law of the whole context, for layers that hide part of it behind a window; else `law`.
+    std::size_t whole_law;
     bool moe;
     /// Attention cores of the batch.
     void add_attention(const RankBatch& batch, LimitedTime& time) const;
@@ -50,6 +53,8 @@ class ModelCost {
   HeadCost head;
 
  private:
+  /// Of that law among `laws_`, added if new.
+  std::size_t index_of(const ContextLaw& law);
   std::vector<ContextLaw> laws_;
 };
 
@@ -63,7 +68,9 @@ class InstanceCost {
                const ExpertPlan* experts, std::int64_t replica, std::uint64_t seed);
 
   /// One entry per stage; valid until the next call. `ranks`: batch of each attention-DP rank.
-  [[nodiscard]] std::span<const StepTime> price(std::span<const RankBatch> ranks);
+  /// `drawn`, where given, gets the spans of every stage.
+  [[nodiscard]] std::span<const StepTime> price(std::span<const RankBatch> ranks,
+                                                IterationTimeline* drawn = nullptr);
   /// Time to hand the activations of `tokens` tokens to the next stage.
   [[nodiscard]] Seconds send(std::size_t stage, std::int64_t tokens) const;
   [[nodiscard]] const ExpertStatistics* expert_statistics() const {
@@ -98,8 +105,19 @@ class InstanceCost {
   void time_kinds(std::span<const RankBatch> ranks, const Stage& stage);
   void spread_tokens(std::span<const RankBatch> ranks);
   void add_stretches(std::size_t ranks, const Stage& stage, StepTime& time) const;
-  void add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill, StepTime& time);
+  void add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill, bool record,
+                   StepTime& time);
   void add_ends(std::span<const RankBatch> ranks, std::size_t stage_index, StepTime& time);
+
+  // Timelines, in instance_timeline.cpp: the times above, in order.
+  void draw_stage(std::span<const RankBatch> ranks, std::size_t stage_index, StageTimeline& drawn);
+  void draw_layer(std::span<const RankBatch> ranks, const Stage& stage, std::int64_t layer,
+                  std::size_t kind, StageDrawing& drawing);
+  void draw_reduction(std::span<const RankBatch> ranks, const Stage& stage, std::int64_t layer,
+                      bool gather, StageDrawing& drawing) const;
+  void draw_experts(std::int32_t layer, ExpertLayerRecord& record, StageTimeline& drawn,
+                    StageDrawing& drawing) const;
+  void draw_ends(std::span<const RankBatch> ranks, bool first, bool last, StageDrawing& drawing);
 
   const Deployment* deployment_;
   ModelCost* model_;
@@ -108,6 +126,7 @@ class InstanceCost {
   std::vector<KindTime> kind_times_;          ///< [rank * kinds]
   std::vector<std::int32_t> tokens_of_rank_;  ///< Of the expert group.
   std::vector<StepTime> times_;
+  std::vector<ExpertLayerRecord> expert_records_;  ///< Of a stage that is drawn.
 };
 
 }  // namespace moesim::serving

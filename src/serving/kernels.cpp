@@ -130,42 +130,68 @@ operators::ExpertKernels Kernels::experts(const operators::ExpertShape& shape,
                                           bool exchanged, operators::ExpertLayout layout) {
   const Deployment& d = *deployment_;
   const catalog::WeightFormat& weights = d.precision.routed_experts;
+  // TensorRT-LLM's kernels sort what the whole group sent; without an exchange all do.
+  const bool sorts_all = !exchanged || d.engine.kernels == "trtllm";
+  const operators::ExpertKernels::Setting setting{
+      .topk = topk, .layout = layout, .sorts_all = sorts_all};
   const auto plain = [&] {
     return operators::ExpertKernels(
         operators::ExpertTimer(shape, weights, d.precision.activation_element, d.cluster.gpu,
                                d.efficiency.grouped_gemm),
-        topk, layout);
+        setting);
   };
   if (d.roofline_only.grouped_gemm || !d.curves) {
     note(StepPart::Experts, "expert_gemm", std::nullopt);
     return plain();
   }
-  // After an exchange the tokens of each expert lie together: kernels of their own.
-  if (exchanged && d.engine.kernels == "sglang" && shape.matrices == 3) {
-    const std::string_view variant = operators::DeepEpExpertCurve::variant(layout);
-    const auto match =
-        d.curves->find("deepep_experts", d.cluster.gpu,
-                       operators::dtypes_for(weights, d.cluster.gpu), d.engine.kernels, variant);
-    // Only in the format measured: other formats are nearer to the grouped kernels' own curves.
-    if (match && match->curve->key.variant == variant &&
-        match->curve->key.dtype == operators::dtypes_for(weights, d.cluster.gpu).front()) {
-      note(StepPart::Experts, "deepep_experts", match);
-      return {operators::DeepEpExpertCurve(
-                  d.cluster.gpu, shape, format_of(*match->curve, weights),
-                  values_of(*match->curve, operators::DeepEpExpertCurve::coefficients())),
-              topk, layout};
-    }
-  }
-  const auto match = find(StepPart::Experts, "expert_gemm", weights);
+  if (auto curve = exchanged_experts(shape, setting, exchanged, local_experts)) return *curve;
+  const std::string_view kernel = operators::usual_expert_kernel(
+      d.cluster.gpu, d.engine.kernels, operators::dtypes_for(weights, d.cluster.gpu).front(),
+      shape.matrices);
+  const auto match = find(StepPart::Experts, "expert_gemm", weights, kernel);
   if (!match) return plain();
-  return {operators::ExpertCurve(d.cluster.gpu, format_of(*match->curve, weights),
-                                 {.hidden = shape.hidden,
-                                  .intermediate = shape.intermediate,
-                                  .matrices = shape.matrices,
-                                  .local_experts = local_experts,
-                                  .topk = topk},
-                                 values_of(*match->curve, operators::ExpertCurve::coefficients())),
-          topk, layout};
+  return {grouped_curve(*match->curve, shape, setting, local_experts), setting};
+}
+
+operators::ExpertCurve Kernels::grouped_curve(const catalog::Curve& curve,
+                                              const operators::ExpertShape& shape,
+                                              const operators::ExpertKernels::Setting& setting,
+                                              std::int64_t local_experts) const {
+  const Deployment& d = *deployment_;
+  return {d.cluster.gpu, format_of(curve, d.precision.routed_experts),
+          operators::ExpertBlock{.hidden = shape.hidden,
+                                 .intermediate = shape.intermediate,
+                                 .matrices = shape.matrices,
+                                 .local_experts = local_experts,
+                                 .topk = setting.topk},
+          values_of(curve, operators::ExpertCurve::coefficients())};
+}
+
+std::optional<operators::ExpertKernels> Kernels::exchanged_experts(
+    const operators::ExpertShape& shape, const operators::ExpertKernels::Setting& setting,
+    bool exchanged, std::int64_t local_experts) {
+  const Deployment& d = *deployment_;
+  if (!exchanged || shape.matrices != 3) return std::nullopt;
+  const bool deepep = d.engine.kernels == "sglang";
+  const std::string_view operation = deepep ? "deepep_experts" : "expert_rank";
+  const std::string_view variant =
+      deepep ? operators::DeepEpExpertCurve::variant(setting.layout) : std::string_view();
+  const catalog::WeightFormat& weights = d.precision.routed_experts;
+  // Only in the format measured: for others the usual kernels' own curves are nearer.
+  const std::string_view own = operators::dtypes_for(weights, d.cluster.gpu).front();
+  const auto match =
+      d.curves->find(operation, d.cluster.gpu, std::span(&own, 1), d.engine.kernels, variant);
+  if (!match || match->curve->key.variant != variant) return std::nullopt;
+  note(StepPart::Experts, operation, match);
+  if (!deepep) {
+    return operators::ExpertKernels(grouped_curve(*match->curve, shape, setting, local_experts),
+                                    setting);
+  }
+  return operators::ExpertKernels(
+      operators::DeepEpExpertCurve(
+          d.cluster.gpu, shape, format_of(*match->curve, weights),
+          values_of(*match->curve, operators::DeepEpExpertCurve::coefficients())),
+      setting);
 }
 
 std::optional<CurveMatch> Kernels::communication(StepPart part, std::string_view operation,

@@ -62,6 +62,13 @@ class Kernels {
   [[nodiscard]] std::span<const PricedBy> priced_by() const { return priced_by_; }
 
  private:
+  /// Kernels for tokens that lie as an exchange left them; nothing where none was measured.
+  [[nodiscard]] std::optional<operators::ExpertKernels> exchanged_experts(
+      const operators::ExpertShape& shape, const operators::ExpertKernels::Setting& setting,
+      bool exchanged, std::int64_t local_experts);
+  [[nodiscard]] operators::ExpertCurve grouped_curve(
+      const catalog::Curve& curve, const operators::ExpertShape& shape,
+      const operators::ExpertKernels::Setting& setting, std::int64_t local_experts) const;
   [[nodiscard]] std::optional<catalog::CurveMatch> find(StepPart part, std::string_view operation,
                                                         const catalog::WeightFormat& weights,
                                                         std::string_view variant = {});

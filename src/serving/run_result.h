@@ -14,6 +14,7 @@
 #include "plan/memory.h"
 #include "serving/kernels.h"
 #include "serving/step_time.h"
+#include "serving/timeline.h"
 
 namespace moesim::serving {
 
@@ -100,6 +101,7 @@ struct RunResult {
   std::vector<RequestRecord> requests;  ///< In order of completion.
   std::vector<PricedBy> priced_by;      ///< Curves and rooflines behind the times.
   std::vector<std::string> notes;
+  std::vector<IterationTimeline> timeline;  ///< As asked for in RunSettings.
   std::uint64_t fingerprint = 0;
   std::int64_t events = 0;
 };

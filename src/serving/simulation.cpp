@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "core/check.h"
 #include "core/diagnostics.h"
@@ -91,7 +92,7 @@ Run::Run(const Deployment& deployment, const topology::Topology& topology,
   instances_.reserve(static_cast<std::size_t>(deployment.layout.replicas));
   for (std::int64_t r = 0; r < deployment.layout.replicas; ++r) {
     instances_.emplace_back(deployment, model_, topology, experts_ ? &*experts_ : nullptr, r,
-                            memory.kv_blocks_per_rank, pool_, run.seed);
+                            memory.kv_blocks_per_rank, pool_, run);
   }
 }
 
@@ -233,6 +234,11 @@ RunResult Run::execute() {
   result.notes = demand_.source->notes();
   const std::span<const PricedBy> priced_by = model_.kernels.priced_by();
   result.priced_by.assign(priced_by.begin(), priced_by.end());
+  for (Instance& instance : instances_) {
+    for (IterationTimeline& drawn : instance.take_timeline()) {
+      result.timeline.push_back(std::move(drawn));
+    }
+  }
   result.fingerprint = fingerprint(result);
   return result;
 }

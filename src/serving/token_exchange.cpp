@@ -39,6 +39,33 @@ TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
     Way direct = make_way(deployment, kernels, topology, group, AllToAllKind::LowLatency, shape);
     if (direct.measured) ways_.push_back(std::move(direct));
   }
+  if (!one_domain && topology.cluster().oversubscription > 1.0) {
+    std::vector<net::ExchangeEstimate::Pair> pairs = net::all_to_all_pairs(topology, group);
+    pairs.resize(static_cast<std::size_t>(ranks_ * ways_.front().exchange.domains()));
+    estimate_.emplace(topology, pairs);
+  }
+}
+
+void TokenExchange::correct_for_sharing(const placement::LayerTraffic& traffic, Copies copies,
+                                        std::int64_t most_tokens, operators::LinkLoad& load) {
+  if (!estimate_ || load.network <= 0.0) return;
+  const double shared = estimate_->time(traffic.to_node, kByte) / kSecond;
+  if (copies == Copies::Deduplicated) {
+    load.network = std::max(load.network, shared);
+    return;
+  }
+  // Copies per pick land on other ports than relayed ones, but share the leaves alike: the same
+  // factor, of the counts as if they were relayed.
+  const double relayed = ways_.front()
+                             .exchange
+                             .load({.ranks = ranks_,
+                                    .nodes = ways_.front().exchange.domains(),
+                                    .to_node = traffic.to_node,
+                                    .scale_up_in = traffic.scale_up_in,
+                                    .scale_up_out = traffic.scale_up_out,
+                                    .tokens = most_tokens})
+                             .network;
+  if (relayed > 0.0) load.network *= std::max(1.0, shared / relayed);
 }
 
 TokenExchange::Way TokenExchange::make_way(const Deployment& deployment, Kernels& kernels,
@@ -81,15 +108,30 @@ void TokenExchange::add_phase(const Way& way, const operators::LinkLoad& load, B
 void TokenExchange::add(const placement::LayerTraffic& traffic, Copies copies,
                         std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine) {
   Way& way = ways_[copies == Copies::PerPick ? 1 : 0];
-  const operators::LinkLoad load = way.exchange.load({.ranks = ranks_,
-                                                      .nodes = way.exchange.domains(),
-                                                      .to_node = traffic.to_node,
-                                                      .scale_up_in = traffic.scale_up_in,
-                                                      .scale_up_out = traffic.scale_up_out,
-                                                      .network_in = traffic.network_in,
-                                                      .tokens = most_tokens});
+  operators::LinkLoad load = way.exchange.load({.ranks = ranks_,
+                                                .nodes = way.exchange.domains(),
+                                                .to_node = traffic.to_node,
+                                                .scale_up_in = traffic.scale_up_in,
+                                                .scale_up_out = traffic.scale_up_out,
+                                                .network_in = traffic.network_in,
+                                                .tokens = most_tokens});
+  correct_for_sharing(traffic, copies, most_tokens, load);
   add_phase(way, load, way.dispatch_copy, ExchangePhase::Dispatch, dispatch);
   add_phase(way, load, way.combine_copy, ExchangePhase::Combine, combine);
+}
+
+LinkTraffic TokenExchange::last_traffic(const placement::LayerTraffic& traffic,
+                                        Copies copies) const {
+  const Way& way = ways_[copies == Copies::PerPick ? 1 : 0];
+  const operators::NicCopies nics = way.exchange.nic_copies();
+  return {.scale_up_out = traffic.scale_up_out,
+          .scale_up_in = traffic.scale_up_in,
+          .nic_out = {nics.out.begin(), nics.out.end()},
+          .nic_in = {nics.in.begin(), nics.in.end()},
+          .scale_up_seconds_per_byte = way.exchange.scale_up_seconds_per_byte(),
+          .nic_seconds_per_byte = way.exchange.nic_seconds_per_byte(),
+          .dispatch_copy = way.dispatch_copy,
+          .combine_copy = way.combine_copy};
 }
 
 }  // namespace moesim::serving

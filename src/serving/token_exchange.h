@@ -2,20 +2,24 @@
 //
 // Iterations with prompts, or with more tokens than the low-latency buffers hold, use the normal
 // kernels; pure decode uses the low-latency ones; TensorRT-LLM inside one scale-up domain uses its
-// NVLink kernels. Without curves: latency and the busiest link, node-de-duplicated.
+// NVLink kernels. Without curves: latency and the busiest link, node-de-duplicated. Where leaf
+// links are oversubscribed the max-min estimate of `net` takes the place of the busiest link.
 // Source:  DeepEP's two modes and SGLang's automatic choice; docs/models/collectives.md.
 // Layer:   serving.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "net/exchange_estimate.h"
 #include "operators/all_to_all.h"
 #include "placement/dispatch.h"
 #include "serving/deployment.h"
 #include "serving/kernels.h"
 #include "serving/step_time.h"
+#include "serving/timeline.h"
 #include "topology/topology.h"
 
 namespace moesim::serving {
@@ -34,6 +38,10 @@ class TokenExchange {
   void add(const placement::LayerTraffic& traffic, placement::Copies copies,
            std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine);
 
+  /// What the layer that was added last puts on each link.
+  [[nodiscard]] LinkTraffic last_traffic(const placement::LayerTraffic& traffic,
+                                         placement::Copies copies) const;
+
  private:
   struct Way {
     operators::AllToAll exchange;
@@ -45,12 +53,17 @@ class TokenExchange {
                              const topology::Topology& topology, std::span<const GpuId> group,
                              operators::AllToAllKind kind,
                              const operators::ExchangeShape& shape) const;
+  /// Sharing behind narrow leaf links makes the network slower than its busiest link alone.
+  void correct_for_sharing(const placement::LayerTraffic& traffic, placement::Copies copies,
+                           std::int64_t most_tokens, operators::LinkLoad& load);
   void add_phase(const Way& way, const operators::LinkLoad& load, Bytes copy,
                  operators::ExchangePhase phase, LimitedTime& time) const;
 
   std::int64_t ranks_;
   /// [0]: de-duplicated copies; [1]: a copy per pick, where there are such kernels.
   std::vector<Way> ways_;
+  /// Of the copies between domains; only where leaf links are narrower than the ports below.
+  std::optional<net::ExchangeEstimate> estimate_;
 };
 
 }  // namespace moesim::serving

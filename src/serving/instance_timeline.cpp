@@ -1,0 +1,112 @@
+#include <utility>
+
+#include "serving/instance_cost.h"
+
+namespace moesim::serving {
+
+void InstanceCost::draw_stage(std::span<const RankBatch> ranks, std::size_t stage_index,
+                              StageTimeline& drawn) {
+  const plan::Layout& layout = deployment_->layout;
+  StageDrawing drawing(static_cast<std::size_t>(layout.tp * layout.dp), drawn);
+  const bool last = stage_index + 1 == stages_.size();
+  if (stage_index == 0) {
+    for (std::size_t r = 0; r < drawing.ranks(); ++r) {
+      drawing.add(r,
+                  {.part = StepPart::Overhead, .length = deployment_->engine.iteration_overhead});
+    }
+    if (!last) draw_ends(ranks, true, false, drawing);
+  }
+  const plan::StageLayers layers =
+      plan::split_layers(deployment_->model.layers(), layout.pp)[stage_index];
+  std::size_t moe = 0;
+  for (std::int64_t layer = layers.first; layer < layers.last; ++layer) {
+    const std::size_t kind = static_cast<std::size_t>(&deployment_->model.layer(layer) -
+                                                      deployment_->model.kinds.data());
+    draw_layer(ranks, stages_[stage_index], layer, kind, drawing);
+    if (!model_->kinds[kind].moe) continue;
+    draw_experts(static_cast<std::int32_t>(layer), expert_records_[moe++], drawn, drawing);
+    if (layout.dp == 1) draw_reduction(ranks, stages_[stage_index], layer, false, drawing);
+  }
+  drawing.meet(-1, static_cast<std::size_t>(layout.tp));
+  if (last) draw_ends(ranks, stage_index == 0, true, drawing);
+  expert_records_.clear();
+}
+
+void InstanceCost::draw_layer(std::span<const RankBatch> ranks, const Stage& stage,
+                              std::int64_t layer, std::size_t kind, StageDrawing& drawing) {
+  const auto tp = static_cast<std::size_t>(deployment_->layout.tp);
+  const ModelCost::Kind& k = model_->kinds[kind];
+  const auto add = [&](StepPart part, const LimitedTime& (*of)(const KindTime&)) {
+    for (std::size_t g = 0; g < drawing.ranks(); ++g) {
+      drawing.add(g, {.layer = static_cast<std::int32_t>(layer),
+                      .part = part,
+                      .by = of(kind_times_[g / tp * model_->kinds.size() + kind]),
+                      .tokens = ranks[g / tp].tokens()});
+    }
+  };
+  add(StepPart::Attention, [](const KindTime& t) -> const LimitedTime& { return t.attention; });
+  if (k.tokens.has_attention()) draw_reduction(ranks, stage, layer, false, drawing);
+  add(StepPart::FeedForward,
+      [](const KindTime& t) -> const LimitedTime& { return t.feed_forward; });
+  if (!k.tokens.has_feed_forward()) return;
+  const bool exchanges = deployment_->layout.dp > 1;
+  // Without an exchange what the experts give is summed after them.
+  if (!k.moe || exchanges) draw_reduction(ranks, stage, layer, k.moe, drawing);
+}
+
+void InstanceCost::draw_reduction(std::span<const RankBatch> ranks, const Stage& stage,
+                                  std::int64_t layer, bool gather, StageDrawing& drawing) const {
+  const auto tp = static_cast<std::size_t>(deployment_->layout.tp);
+  if (tp == 1) return;
+  const GroupCollective& collective = gather ? stage.all_gather : stage.all_reduce;
+  for (std::size_t g = 0; g < drawing.ranks(); ++g) {
+    const std::int64_t tokens = ranks[g / tp].tokens();
+    if (tokens == 0) continue;
+    const Bytes message = static_cast<double>(tokens * deployment_->model.hidden) *
+                          deployment_->precision.activation_element;
+    LimitedTime time;
+    collective.add(message, time);
+    drawing.add(g, {.layer = static_cast<std::int32_t>(layer),
+                    .part = StepPart::AllReduce,
+                    .all_gather = gather,
+                    .by = time,
+                    .tokens = tokens,
+                    .sent = message,
+                    .link_use = collective.link_use(message)});
+  }
+}
+
+void InstanceCost::draw_experts(std::int32_t layer, ExpertLayerRecord& record, StageTimeline& drawn,
+                                StageDrawing& drawing) const {
+  const auto tp = static_cast<std::size_t>(deployment_->layout.tp);
+  const auto expert_tp = static_cast<std::size_t>(deployment_->layout.expert_tp());
+  const bool exchanged = record.traffic.has_value();
+  if (exchanged) {
+    drawing.meet(layer, tp);
+    drawn.traffic.push_back(std::move(*record.traffic));
+    drawing.exchange(StepPart::Dispatch, layer, record.dispatch, tokens_of_rank_);
+  }
+  for (std::size_t g = 0; g < drawing.ranks(); ++g) {
+    const std::size_t e = g / expert_tp;
+    TimelineSpan span{.layer = layer, .part = StepPart::Experts, .tokens = record.pairs[e]};
+    span.by.add(record.experts[e]);
+    drawing.add(g, span);
+  }
+  drawing.meet(layer, expert_tp);
+  if (exchanged) drawing.exchange(StepPart::Combine, layer, record.combine, tokens_of_rank_);
+}
+
+void InstanceCost::draw_ends(std::span<const RankBatch> ranks, bool first, bool last,
+                             StageDrawing& drawing) {
+  const auto tp = static_cast<std::size_t>(deployment_->layout.tp);
+  for (std::size_t g = 0; g < drawing.ranks(); ++g) {
+    const RankBatch& batch = ranks[g / tp];
+    TimelineSpan span{.part = StepPart::Head, .tokens = last ? batch.logit_rows : batch.tokens()};
+    if (first) span.by.add(model_->head.embedding(batch.tokens()));
+    if (last) span.by.add(1.0, model_->head.head(batch.logit_rows));
+    drawing.add(g, span);
+  }
+  drawing.meet(-1, tp);
+}
+
+}  // namespace moesim::serving
