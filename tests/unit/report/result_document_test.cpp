@@ -10,6 +10,7 @@
 #include "result.pb.h"
 #include "sweep_result.pb.h"
 #include "tests/support/catch.h"
+#include "validation.pb.h"
 
 namespace moesim::report {
 namespace {
@@ -53,9 +54,10 @@ TEST_CASE("result.md: names every field of result.proto and no other", "[report]
   for (int i = 0; i < file->message_type_count(); ++i) check_message(file->message_type(i));
 }
 
-TEST_CASE("result.md: names every field of comparisons and sweeps", "[report][docs]") {
+TEST_CASE("result.md: names every field of comparisons, sweeps and validations", "[report][docs]") {
   for (const auto* file :
-       {proto::Comparison::descriptor()->file(), proto::SweepResult::descriptor()->file()}) {
+       {proto::Comparison::descriptor()->file(), proto::SweepResult::descriptor()->file(),
+        proto::KernelValidation::descriptor()->file()}) {
     for (int i = 0; i < file->message_type_count(); ++i) check_message(file->message_type(i));
   }
 }
