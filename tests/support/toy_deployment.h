@@ -113,16 +113,19 @@ struct RunOptions {
   serving::SloLimits slo{};
   SimTime warm_up{};
   SimTime duration = SimTime::never();
+  serving::TimelineSettings timeline{};
 };
 
 inline serving::RunResult run(const serving::Deployment& d, std::vector<workload::Request> requests,
                               const RunOptions& options = {}) {
   const topology::Topology topology(d.cluster);
   ListSource source(std::move(requests));
-  return serving::simulate(
-      d, topology, toy_memory(options.blocks, d.scheduler.block_size),
-      {.source = &source, .concurrency = options.concurrency}, options.slo,
-      {.seed = options.seed, .warm_up = options.warm_up, .duration = options.duration});
+  return serving::simulate(d, topology, toy_memory(options.blocks, d.scheduler.block_size),
+                           {.source = &source, .concurrency = options.concurrency}, options.slo,
+                           {.seed = options.seed,
+                            .warm_up = options.warm_up,
+                            .duration = options.duration,
+                            .timeline = options.timeline});
 }
 
 }  // namespace moesim::test
