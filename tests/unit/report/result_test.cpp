@@ -85,6 +85,13 @@ TEST_CASE("result_table: a page of 100 columns a person can read", "[report]") {
   r.notes = {"a note"};
   r.run.time.parts[0] = 0.75;
   r.run.time.idle = 0.25;
+  r.run.time.limits[0][static_cast<std::size_t>(serving::Limit::Memory)] = 0.60;
+  r.run.time.limits[0][static_cast<std::size_t>(serving::Limit::Launch)] = 0.15;
+  r.run.priced_by = {{.part = serving::StepPart::Attention,
+                      .operation = "attention_decode",
+                      .curve = "H100-SXM bf16 sglang",
+                      .estimate = true,
+                      .band = {.median = 0.08, .p90 = 0.2, .low = 0.9, .high = 1.1}}};
   const std::string page = result_table(r);
   std::istringstream in(page);
   int lines = 0;
@@ -94,7 +101,9 @@ TEST_CASE("result_table: a page of 100 columns a person can read", "[report]") {
   CHECK_THAT(page, contains_text("7,854,800 USD/month of 730 h; 2.69 USD per GPU-hour (toy rent)"));
   CHECK_THAT(page, contains_text("fits: 24.00 GB weights"));
   CHECK_THAT(page, contains_text("1,234,567 tokens per instance"));
-  CHECK_THAT(page, contains_text("attention          75.0 %  " + std::string(38, '#')));
+  CHECK_THAT(page, contains_text("attention          75.0 %  " + std::string(23, '#')));
+  // 0.60 of 0.75 waits for memory.
+  CHECK_THAT(page, contains_text("memory bandwidth 80 %, +-8 % (estimate)"));
   CHECK_THAT(page, contains_text("note        a note"));
   CHECK(page.find("e+0") == std::string::npos);
 }
