@@ -77,6 +77,11 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
     exchange_of_stage_.emplace_back(deployment, kernels, topology, group, shape.top_k,
                                     shape.experts);
   }
+  domain_of_rank_ = plan.placement.shape.domain_of_rank;
+  for (std::size_t i = 0; i < 2 * exchange_of_stage_.size(); ++i) {
+    sent_.push_back(
+        {.copies = i % 2 == 1 ? placement::Copies::PerPick : placement::Copies::Deduplicated});
+  }
   statistics_.mean_load.assign(timer_of_layer_.size(), 0.0);
   statistics_.max_load.assign(timer_of_layer_.size(), 0.0);
 }
@@ -133,6 +138,7 @@ ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
   time_ranks(kernels, l, tokens_of_rank, time);
   if (exchanges_) {
     exchange_of_stage_[stage].add(traffic_, copies, most, time.dispatch, time.combine);
+    sent_[2 * stage + (copies == placement::Copies::PerPick ? 1 : 0)].add(traffic_);
     statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
   }
   if (record != nullptr) {
@@ -142,6 +148,17 @@ ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
     if (exchanges_) record->traffic = exchange_of_stage_[stage].last_traffic(traffic_, copies);
   }
   return time;
+}
+
+void ExpertCost::add_traffic(std::size_t stage, StageTraffic& traffic) const {
+  if (!exchanges_) return;
+  traffic.domain_of_rank = domain_of_rank_;
+  for (std::size_t i = 2 * stage; i < 2 * stage + 2; ++i) {
+    if (sent_[i].to_node.empty()) continue;
+    ExchangeTotals& to = traffic.exchanges.emplace_back(sent_[i]);
+    to.dispatch_copy = exchange_of_stage_[stage].dispatch_copy(to.copies);
+    to.combine_copy = exchange_of_stage_[stage].combine_copy(to.copies);
+  }
 }
 
 }  // namespace moesim::serving

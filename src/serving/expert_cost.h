@@ -20,6 +20,7 @@
 #include "routing/expert_router.h"
 #include "serving/deployment.h"
 #include "serving/kernels.h"
+#include "serving/link_use.h"
 #include "serving/step_time.h"
 #include "serving/timeline.h"
 #include "serving/token_exchange.h"
@@ -68,6 +69,8 @@ class ExpertCost {
                                       std::span<const std::int32_t> tokens_of_rank, bool prefill,
                                       ExpertLayerRecord* record = nullptr);
   [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
+  /// Adds the copies that a stage has exchanged so far.
+  void add_traffic(std::size_t stage, StageTraffic& traffic) const;
 
  private:
   /// The kernels of one shape of experts, for either layout of what arrived.
@@ -88,6 +91,9 @@ class ExpertCost {
   placement::LayerTraffic traffic_;
   RandomStream stream_;
   ExpertStatistics statistics_;
+  std::vector<std::int32_t> domain_of_rank_;
+  /// [stage * 2 + (per pick ? 1 : 0)]
+  std::vector<ExchangeTotals> sent_;
 };
 
 }  // namespace moesim::serving

@@ -81,6 +81,7 @@ InstanceCost::InstanceCost(const Deployment& deployment, ModelCost& model,
   }
   const auto ranks = static_cast<std::size_t>(deployment.layout.dp);
   kind_times_.resize(ranks * model.kinds.size());
+  tokens_passed_.resize(ranks);
   tokens_of_rank_.resize(static_cast<std::size_t>(deployment.layout.ep));
   times_.resize(stages_.size());
 }
@@ -93,10 +94,13 @@ void InstanceCost::lay_out_stages(const topology::Topology& topology,
   std::int64_t moe_layer = 0;
   for (std::size_t s = 0; s < split.size(); ++s) {
     Stage& stage = stages_.emplace_back();
+    stage.group = groups[s];
+    stage.layers_of_kind.resize(model.kinds.size());
     std::vector<std::int32_t> layers(model.kinds.size(), 0);
     for (std::int64_t i = split[s].first; i < split[s].last; ++i) {
       const catalog::LayerKind& kind = model.layer(i);
       ++layers[static_cast<std::size_t>(&kind - model.kinds.data())];
+      ++stage.layers_of_kind[static_cast<std::size_t>(&kind - model.kinds.data())];
       if (!kind.feed_forward.is_moe()) continue;
       stage.moe_layers.push_back(moe_layer++);
       if (exchanges)
@@ -131,9 +135,10 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
                                               IterationTimeline* drawn) {
   std::int64_t tokens = 0;
   bool prefill = false;
-  for (const RankBatch& batch : ranks) {
-    tokens += batch.tokens();
-    prefill = prefill || batch.prefill_tokens > 0;
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    tokens += ranks[r].tokens();
+    tokens_passed_[r] += ranks[r].tokens();
+    prefill = prefill || ranks[r].prefill_tokens > 0;
   }
   if (experts_) spread_tokens(ranks);
   for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -142,6 +147,7 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     add_stretches(ranks.size(), stages_[s], time);
     if (experts_) add_experts(s, tokens, prefill, drawn != nullptr, time);
     add_ends(ranks, s, time);
+    count_exchanges(ranks.size(), stages_[s], time);
     if (drawn == nullptr) continue;
     StageTimeline& stage = drawn->stages.emplace_back();
     draw_stage(ranks, s, stage);
@@ -268,9 +274,12 @@ void InstanceCost::add_ends(std::span<const RankBatch> ranks, std::size_t stage_
   }
 }
 
-Seconds InstanceCost::send(std::size_t stage, std::int64_t tokens) const {
-  return stages_[stage].to_next.time(static_cast<double>(tokens * deployment_->model.hidden) *
-                                     deployment_->precision.activation_element);
+Seconds InstanceCost::send(std::size_t stage, std::int64_t tokens) {
+  const Seconds time =
+      stages_[stage].to_next.time(static_cast<double>(tokens * deployment_->model.hidden) *
+                                  deployment_->precision.activation_element);
+  stages_[stage].exchanging += time;
+  return time;
 }
 
 }  // namespace moesim::serving

@@ -20,6 +20,7 @@
 #include "serving/expert_cost.h"
 #include "serving/group_collective.h"
 #include "serving/kernels.h"
+#include "serving/link_use.h"
 #include "serving/step_time.h"
 #include "serving/timeline.h"
 #include "serving/token_cost.h"
@@ -72,7 +73,9 @@ class InstanceCost {
   [[nodiscard]] std::span<const StepTime> price(std::span<const RankBatch> ranks,
                                                 IterationTimeline* drawn = nullptr);
   /// Time to hand the activations of `tokens` tokens to the next stage.
-  [[nodiscard]] Seconds send(std::size_t stage, std::int64_t tokens) const;
+  [[nodiscard]] Seconds send(std::size_t stage, std::int64_t tokens);
+  /// What each stage has sent so far.
+  [[nodiscard]] std::vector<StageTraffic> traffic() const;
   [[nodiscard]] const ExpertStatistics* expert_statistics() const {
     return experts_ ? &experts_->statistics() : nullptr;
   }
@@ -90,6 +93,10 @@ class InstanceCost {
     GroupCollective all_reduce;  ///< Of the tp ranks that hold one token.
     GroupCollective all_gather;
     operators::CollectiveCost to_next;
+    std::vector<GpuId> group;
+    std::vector<std::int32_t> layers_of_kind;
+    std::vector<Seconds> collectives;  ///< [attention rank] so far.
+    Seconds exchanging;                ///< Dispatch, combine, handing over so far.
   };
   /// One layer kind on one rank.
   struct KindTime {
@@ -108,6 +115,7 @@ class InstanceCost {
   void add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill, bool record,
                    StepTime& time);
   void add_ends(std::span<const RankBatch> ranks, std::size_t stage_index, StepTime& time);
+  void count_exchanges(std::size_t ranks, Stage& stage, const StepTime& time) const;
 
   // Timelines, in instance_timeline.cpp: the times above, in order.
   void draw_stage(std::span<const RankBatch> ranks, std::size_t stage_index, StageTimeline& drawn);
@@ -123,6 +131,7 @@ class InstanceCost {
   ModelCost* model_;
   std::vector<Stage> stages_;
   std::optional<ExpertCost> experts_;
+  std::vector<std::int64_t> tokens_passed_;   ///< [attention rank] since the start.
   std::vector<KindTime> kind_times_;          ///< [rank * kinds]
   std::vector<std::int32_t> tokens_of_rank_;  ///< Of the expert group.
   std::vector<StepTime> times_;

@@ -13,6 +13,7 @@
 #include "core/units.h"
 #include "plan/memory.h"
 #include "serving/kernels.h"
+#include "serving/link_use.h"
 #include "serving/step_time.h"
 #include "serving/timeline.h"
 
@@ -100,6 +101,7 @@ struct RunResult {
   SimTime end;                          ///< When the last request finished.
   std::vector<RequestRecord> requests;  ///< In order of completion.
   std::vector<PricedBy> priced_by;      ///< Curves and rooflines behind the times.
+  FabricUse fabric;                     ///< What the links carried.
   std::vector<std::string> notes;
   std::vector<IterationTimeline> timeline;  ///< As asked for in RunSettings.
   std::uint64_t fingerprint = 0;

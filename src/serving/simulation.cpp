@@ -28,7 +28,7 @@ class Run {
   Run(const Deployment& deployment, const topology::Topology& topology,
       const plan::MemoryReport& memory, const Demand& demand, const SloLimits& slo,
       const RunSettings& run, const ProgressCallback& progress);
-  [[nodiscard]] RunResult execute();
+  [[nodiscard]] RunResult execute(const topology::Topology& topology);
   void operator()(const des::Event& event);
 
  private:
@@ -43,6 +43,7 @@ class Run {
   void sum_time(RunResult& result) const;
   void sum_experts(RunResult& result) const;
   void sum_kv(RunResult& result) const;
+  void sum_links(const topology::Topology& topology, RunResult& result) const;
   [[nodiscard]] std::uint64_t fingerprint(const RunResult& result) const;
   [[nodiscard]] bool fits(const workload::Request& request) const;
 
@@ -217,7 +218,7 @@ void Run::report_progress() {
       {.now = simulator_.now(), .arrived = requests_taken_, .completed = recorder_.completed()});
 }
 
-RunResult Run::execute() {
+RunResult Run::execute(const topology::Topology& topology) {
   start_demand();
   simulator_.run(*this);
   check_conservation();
@@ -229,6 +230,7 @@ RunResult Run::execute() {
   sum_time(result);
   sum_experts(result);
   sum_kv(result);
+  sum_links(topology, result);
   result.requests = recorder_.take_records();
   result.events = simulator_.events_handled();
   result.notes = demand_.source->notes();
@@ -333,6 +335,16 @@ void Run::sum_kv(RunResult& result) const {
   }
 }
 
+void Run::sum_links(const topology::Topology& topology, RunResult& result) const {
+  const Seconds duration = last_finish_.seconds();
+  if (duration <= Seconds{}) return;
+  std::vector<StageTraffic> sent;
+  for (const Instance& instance : instances_) {
+    for (StageTraffic& stage : instance.cost().traffic()) sent.push_back(std::move(stage));
+  }
+  result.fabric = fabric_use(topology, use_of_links(topology, sent, duration), duration);
+}
+
 std::uint64_t Run::fingerprint(const RunResult& result) const {
   Fingerprint hash;
   hash.add(simulator_.fingerprint());
@@ -351,7 +363,7 @@ RunResult simulate(const Deployment& deployment, const topology::Topology& topol
                    const RunSettings& run, const ProgressCallback& progress) {
   MOESIM_CHECK(demand.source != nullptr, "a run needs requests");
   Run world(deployment, topology, memory, demand, slo, run, progress);
-  return world.execute();
+  return world.execute(topology);
 }
 
 }  // namespace moesim::serving

@@ -38,6 +38,13 @@ class TokenExchange {
   void add(const placement::LayerTraffic& traffic, placement::Copies copies,
            std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine);
 
+  /// Of one copy of a token on its way to the experts, and of what comes back.
+  [[nodiscard]] Bytes dispatch_copy(placement::Copies copies) const {
+    return ways_[copies == placement::Copies::PerPick ? 1 : 0].dispatch_copy;
+  }
+  [[nodiscard]] Bytes combine_copy(placement::Copies copies) const {
+    return ways_[copies == placement::Copies::PerPick ? 1 : 0].combine_copy;
+  }
   /// What the layer that was added last puts on each link.
   [[nodiscard]] LinkTraffic last_traffic(const placement::LayerTraffic& traffic,
                                          placement::Copies copies) const;

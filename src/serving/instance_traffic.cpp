@@ -1,0 +1,52 @@
+// What the stages of an instance have sent, handed to the mapping onto links.
+#include <algorithm>
+
+#include "serving/instance_cost.h"
+
+namespace moesim::serving {
+
+void InstanceCost::count_exchanges(std::size_t ranks, Stage& stage, const StepTime& time) const {
+  stage.exchanging += time[StepPart::Dispatch] + time[StepPart::Combine];
+  if (deployment_->layout.tp == 1) return;
+  const std::size_t kinds = model_->kinds.size();
+  stage.collectives.resize(ranks);
+  for (std::size_t r = 0; r < ranks; ++r) {
+    for (std::size_t k = 0; k < kinds; ++k) {
+      const double layers = stage.layers_of_kind[k];
+      if (layers == 0.0) continue;
+      stage.collectives[r] += layers * kind_times_[r * kinds + k].all_reduce.sum();
+    }
+  }
+}
+
+std::vector<StageTraffic> InstanceCost::traffic() const {
+  const plan::Layout& layout = deployment_->layout;
+  const Bytes per_token =
+      static_cast<double>(deployment_->model.hidden) * deployment_->precision.activation_element;
+  std::vector<StageTraffic> traffic;
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    const Stage& stage = stages_[s];
+    StageTraffic& to = traffic.emplace_back();
+    to.group = stage.group;
+    if (s + 1 < stages_.size()) to.next = stages_[s + 1].group;
+    to.tp = layout.tp;
+    for (std::size_t k = 0; k < model_->kinds.size(); ++k) {
+      const ModelCost::Kind& kind = model_->kinds[k];
+      const bool gathers = kind.moe && layout.dp > 1;
+      const std::int64_t layers = stage.layers_of_kind[k];
+      to.all_reduces += kind.tokens.has_attention() ? layers : 0;
+      if (kind.tokens.has_feed_forward()) (gathers ? to.all_gathers : to.all_reduces) += layers;
+    }
+    for (const std::int64_t tokens : tokens_passed_) {
+      to.activations.push_back(static_cast<double>(tokens) * per_token);
+    }
+    to.exchanging = stage.exchanging;
+    if (!stage.collectives.empty()) {
+      to.exchanging += *std::max_element(stage.collectives.begin(), stage.collectives.end());
+    }
+    if (experts_) experts_->add_traffic(s, to);
+  }
+  return traffic;
+}
+
+}  // namespace moesim::serving
