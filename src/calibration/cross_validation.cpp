@@ -192,18 +192,15 @@ FittedStudy fit_study(const Study& study, const ValidationSettings& settings) {
     if (!curves[c].coefficients.empty()) {
       result.curves.push_back(std::move(curves[c]));
     } else {
-      result.not_fitted.push_back(fmt::format(
-          "{}: {}", words(study.curves()[c]),
-          rows[c].problem.empty() ? "no coefficients within their bounds fit" : rows[c].problem));
+      result.not_fitted.push_back({.file = study.file_of(static_cast<std::int32_t>(c)),
+                                   .field = words(study.curves()[c]),
+                                   .message = rows[c].problem.empty()
+                                                  ? "no coefficients within their bounds fit"
+                                                  : rows[c].problem,
+                                   .hint = "give measurements of more configurations"});
     }
   }
-  if (result.curves.empty() && !result.not_fitted.empty()) {
-    std::vector<Diagnostic> problems;
-    for (const std::string& problem : result.not_fitted) {
-      problems.push_back({.message = problem, .hint = "give measurements of more configurations"});
-    }
-    throw InputError(std::move(problems));
-  }
+  if (result.curves.empty() && !result.not_fitted.empty()) throw InputError(result.not_fitted);
   return result;
 }
 

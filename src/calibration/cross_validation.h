@@ -12,6 +12,7 @@
 #include "calibration/robust_fit.h"
 #include "calibration/study.h"
 #include "catalog/curve.h"
+#include "core/diagnostics.h"
 
 namespace moesim::calibration {
 
@@ -28,7 +29,7 @@ struct FittedStudy {
   std::vector<double> fitted;           ///< Under curves fitted to everything; NaN: none.
   std::vector<double> left_out;         ///< Under curves that have not seen the group; NaN: none.
   std::vector<double> family_left_out;  ///< Under curves that have not seen the family.
-  std::vector<std::string> not_fitted;  ///< Curves with too little data, in words.
+  std::vector<Diagnostic> not_fitted;   ///< Curves with too little data: table, curve, reason.
 };
 
 /// Runs over all cores; the result does not depend on how many. Throws InputError if a study has no

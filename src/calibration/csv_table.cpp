@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <memory>
 #include <utility>
 
@@ -38,48 +37,94 @@ std::string read_text(const std::string& path) {
   return text;
 }
 
+/// A cell as it is shown in errors: long ones are cut.
+std::string shown(std::string_view cell) {
+  constexpr std::size_t kMost = 40;
+  return cell.size() <= kMost ? std::string(cell) : std::string(cell.substr(0, kMost)) + "...";
+}
+
+[[noreturn]] void refuse(const std::string& file, int line, std::string message, std::string hint) {
+  throw InputError(Diagnostic{
+      .file = file, .line = line, .message = std::move(message), .hint = std::move(hint)});
+}
+
+/// Takes away what programs write around the text: a byte order mark and carriage returns.
+void tidy(std::string& text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (text.compare(0, kMark.size(), kMark) == 0) text.erase(0, kMark.size());
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' && text[i + 1] == '\n') continue;
+    text[kept++] = text[i];
+  }
+  text.resize(kept);
+}
+
 }  // namespace
 
 CsvTable CsvTable::read(const std::string& path) { return parse(read_text(path), path); }
+
+void CsvTable::check_characters() const {
+  constexpr unsigned char kFirstPrintable = 0x20;
+  int line = 1;
+  for (const char c : text_) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      ++line;
+    } else if (byte < kFirstPrintable) {
+      refuse(name_, line, fmt::format("holds a control character (byte 0x{:02x})", byte),
+             "give plain text: numbers and words with commas between");
+    }
+  }
+}
+
+void CsvTable::read_names(std::size_t first_end) {
+  const std::string_view all = text_;
+  for (std::size_t at = 0; at <= first_end;) {
+    const std::size_t end = std::min(all.find(',', at), first_end);
+    names_.emplace_back(all.substr(at, end - at));
+    if (names_.size() > kMostColumns) {
+      refuse(name_, 1, "more than 64 columns", "is this the right file?");
+    }
+    at = end + 1;
+  }
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (names_[i].empty()) {
+      refuse(name_, 1, fmt::format("column {} has no name", i + 1),
+             "the first line names the columns");
+    }
+    if (std::count(names_.begin(), names_.end(), names_[i]) > 1) {
+      refuse(name_, 1, fmt::format("has the column \"{}\" twice", shown(names_[i])), "rename one");
+    }
+  }
+}
 
 CsvTable CsvTable::parse(std::string text, std::string name) {
   CsvTable table;
   table.name_ = std::move(name);
   table.text_ = std::move(text);
-  // Carriage returns count as part of the line break.
-  table.text_.erase(std::remove(table.text_.begin(), table.text_.end(), '\r'), table.text_.end());
-  if (!table.text_.empty() && table.text_.back() != '\n') table.text_ += '\n';
-  const auto fail = [&](int line, std::string message, std::string hint) {
-    throw InputError(Diagnostic{
-        .file = table.name_, .line = line, .message = std::move(message), .hint = std::move(hint)});
-  };
+  tidy(table.text_);
   const std::string_view all = table.text_;
   const std::size_t first_end = all.find('\n');
   if (first_end == std::string_view::npos) {
-    fail(1, "the table is empty", "the first line names the columns");
+    refuse(table.name_, 1, "the table is empty", "the first line names the columns");
   }
-  for (std::size_t at = 0; at <= first_end;) {
-    const std::size_t end = std::min(all.find(',', at), first_end);
-    table.names_.push_back(all.substr(at, end - at));
-    at = end + 1;
-  }
+  table.check_characters();
+  table.read_names(first_end);
   const std::size_t columns = table.names_.size();
-  if (columns > kMostColumns) fail(1, "more than 64 columns", "is this the right file?");
-  for (std::size_t i = 0; i < columns; ++i) {
-    if (std::count(table.names_.begin(), table.names_.end(), table.names_[i]) > 1) {
-      fail(1, fmt::format("has the column \"{}\" twice", table.names_[i]), "rename one");
-    }
-  }
   std::size_t at = first_end + 1;
   int line = 1;
   while (at < all.size()) {
     ++line;
     const std::size_t end = all.find('\n', at);
     const std::string_view row = all.substr(at, end - at);
-    const auto commas = static_cast<std::size_t>(std::count(row.begin(), row.end(), ','));
-    if (commas + 1 != columns) {
-      fail(line, fmt::format("has {} cells, the first line names {} columns", commas + 1, columns),
-           "give every row one cell per column");
+    const auto cells = static_cast<std::size_t>(std::count(row.begin(), row.end(), ',')) + 1;
+    if (cells != columns) {
+      refuse(table.name_, line,
+             fmt::format("has {} cell{}, the first line names {} columns", cells,
+                         cells == 1 ? "" : "s", columns),
+             "give every row one cell per column");
     }
     table.starts_.push_back(static_cast<std::uint32_t>(at));
     for (std::size_t i = 0; i < row.size(); ++i) {
@@ -89,7 +134,9 @@ CsvTable CsvTable::parse(std::string text, std::string name) {
     at = end + 1;
   }
   table.starts_.push_back(static_cast<std::uint32_t>(at));
-  if (table.rows_ == 0) fail(1, "the table has no rows", "measurements follow the first line");
+  if (table.rows_ == 0) {
+    refuse(table.name_, 1, "the table has no rows", "measurements follow the first line");
+  }
   return table;
 }
 
@@ -100,11 +147,13 @@ bool CsvTable::has(std::string_view column) const {
 Column CsvTable::column(std::string_view name) const {
   const auto found = std::find(names_.begin(), names_.end(), name);
   if (found == names_.end()) {
+    std::string list;
+    for (const std::string& each : names_) list += (list.empty() ? "" : ", ") + shown(each);
     throw InputError(Diagnostic{.file = name_,
                                 .line = 1,
                                 .field = std::string(name),
                                 .message = "there is no such column",
-                                .hint = fmt::format("the table has {}", fmt::join(names_, ", "))});
+                                .hint = "the table has " + list});
   }
   return {static_cast<std::size_t>(found - names_.begin())};
 }
@@ -114,13 +163,17 @@ std::string_view CsvTable::text(std::size_t row, Column column) const {
   return std::string_view(text_).substr(starts_[cell], starts_[cell + 1] - starts_[cell] - 1);
 }
 
-std::int64_t CsvTable::whole(std::size_t row, Column column, std::int64_t least) const {
+std::int64_t CsvTable::whole(std::size_t row, Column column, std::int64_t least,
+                             std::int64_t most) const {
   const std::string_view cell = text(row, column);
   std::int64_t value = 0;
   const auto [end, problem] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-  if (problem != std::errc{} || end != cell.data() + cell.size() || value < least) {
-    fail(row, column, fmt::format("is \"{}\"", cell),
-         fmt::format("give a whole number of at least {}", least));
+  if (problem != std::errc{} || end != cell.data() + cell.size() || value < least || value > most) {
+    const bool too_large = problem == std::errc::result_out_of_range || value > most;
+    fail(row, column, fmt::format("is \"{}\"", shown(cell)),
+         too_large && !cell.starts_with('-')
+             ? fmt::format("give a whole number of at most {}", most)
+             : fmt::format("give a whole number of at least {}", least));
   }
   return value;
 }
@@ -131,15 +184,21 @@ double CsvTable::number(std::size_t row, Column column) const {
   const auto [end, problem] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
   if (problem != std::errc{} || end != cell.data() + cell.size() || !std::isfinite(value) ||
       value < 0.0) {
-    fail(row, column, fmt::format("is \"{}\"", cell), "give a number of at least 0");
+    fail(row, column, fmt::format("is \"{}\"", shown(cell)), "give a number of at least 0");
   }
   return value;
 }
 
 double CsvTable::positive(std::size_t row, Column column) const {
   const double value = number(row, column);
+  constexpr double kLeast = 1e-6;
+  constexpr double kMost = 1e15;
   if (!(value > 0.0)) {
-    fail(row, column, fmt::format("is \"{}\"", text(row, column)), "give a number above 0");
+    fail(row, column, fmt::format("is \"{}\"", shown(text(row, column))), "give a number above 0");
+  }
+  if (value < kLeast || value > kMost) {
+    fail(row, column, fmt::format("is \"{}\"", shown(text(row, column))),
+         "give a measured number: 1e-6 to 1e15");
   }
   return value;
 }
@@ -152,7 +211,7 @@ std::optional<double> CsvTable::positive_or_empty(std::size_t row, Column column
 void CsvTable::fail(std::size_t row, Column column, std::string message, std::string hint) const {
   throw InputError(Diagnostic{.file = name_,
                               .line = line(row),
-                              .field = std::string(names_[column.index]),
+                              .field = names_[column.index],
                               .message = std::move(message),
                               .hint = std::move(hint)});
 }

@@ -1,7 +1,8 @@
 // A table of measurements: strict reading, with the place of every mistake.
 //
 // First line: names of the columns. A row has as many cells as there are columns. Cells are taken
-// as they are: no quotes, no blanks. Errors name file, line and field.
+// as they are: no quotes, no blanks, no control characters; lines may end in "\r\n". Errors name
+// file, line and field.
 // Layer: calibration.
 #pragma once
 
@@ -33,11 +34,15 @@ class CsvTable {
   [[nodiscard]] Column column(std::string_view name) const;
 
   [[nodiscard]] std::string_view text(std::size_t row, Column column) const;
-  /// A whole number from `least` on. Throws InputError naming file, line and field.
-  [[nodiscard]] std::int64_t whole(std::size_t row, Column column, std::int64_t least = 0) const;
+  /// Most that a count in a table may be, unless a reader says otherwise: two of them multiply
+  /// without overflow, and no measured shape comes near.
+  static constexpr std::int64_t kMostCount = 10'000'000;
+  /// A whole number of `least` to `most`. Throws InputError naming file, line and field.
+  [[nodiscard]] std::int64_t whole(std::size_t row, Column column, std::int64_t least = 0,
+                                   std::int64_t most = kMostCount) const;
   /// A finite number of at least 0. Throws InputError.
   [[nodiscard]] double number(std::size_t row, Column column) const;
-  /// A finite number above 0. Throws InputError.
+  /// A finite number above 0, and one a measurement can be: 1e-6 to 1e15. Throws InputError.
   [[nodiscard]] double positive(std::size_t row, Column column) const;
   /// The same; nothing for an empty cell.
   [[nodiscard]] std::optional<double> positive_or_empty(std::size_t row, Column column) const;
@@ -48,9 +53,12 @@ class CsvTable {
   [[nodiscard]] int line(std::size_t row) const { return static_cast<int>(row) + 2; }
 
  private:
+  void check_characters() const;
+  void read_names(std::size_t first_end);
+
   std::string name_;
   std::string text_;
-  std::vector<std::string_view> names_;
+  std::vector<std::string> names_;
   std::vector<std::uint32_t> starts_;  ///< [row * columns + column] offset in text_; one past it.
   std::size_t rows_ = 0;
 };

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, 1> kFolders{"allreduce_custom"};
 constexpr std::array<std::string_view, 1> kLabels{"engine all-reduce"};
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 50;
 
 }  // namespace
 
@@ -22,7 +23,7 @@ void EngineAllReduceStudy::read(const CsvTable& table, const TableOrigin& origin
   const std::int32_t curve = curve_index(origin, "", origin.engine);
   for (std::size_t r = 0; r < table.rows(); ++r) {
     const Row row{.gpus = table.whole(r, gpus, 2),
-                  .bytes = static_cast<double>(table.whole(r, bytes, 1)) * kByte};
+                  .bytes = static_cast<double>(table.whole(r, bytes, 1, kMostBytes)) * kByte};
     rows_.push_back(row);
     add({.curve = curve,
          .label = 0,

@@ -41,8 +41,9 @@ LoadDrawSpec ExpertColumns::load(const CsvTable& table, std::size_t row) const {
                           .topk = table.whole(row, topk, 1),
                           .ranks = table.whole(row, ep, 1),
                           .exponent = table.number(row, alpha)};
-  if (spec.experts > kMostDrawnExperts) {
-    table.fail(row, experts, "more experts than any model has", "give at most 65536");
+  if (spec.experts > kMostTableExperts) {
+    table.fail(row, experts, "more experts than any model has",
+               fmt::format("give at most {}", kMostTableExperts));
   }
   if (spec.topk > spec.experts) {
     table.fail(row, topk, "a token picks more experts than there are",
@@ -52,8 +53,10 @@ LoadDrawSpec ExpertColumns::load(const CsvTable& table, std::size_t row) const {
     table.fail(row, ep, "the experts do not divide over the ranks",
                "give a divisor of the number of experts");
   }
-  if (spec.tokens > std::numeric_limits<std::int32_t>::max() / spec.topk) {
-    table.fail(row, tokens, "more tokens than can be counted", "give fewer");
+  if (spec.tokens > kMostTableTokens ||
+      spec.tokens > std::numeric_limits<std::int32_t>::max() / spec.topk) {
+    table.fail(row, tokens, "more tokens than one kernel serves",
+               fmt::format("give at most {}", kMostTableTokens));
   }
   constexpr double kSteepest = 8.0;
   if (spec.exponent > kSteepest) {

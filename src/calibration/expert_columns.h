@@ -11,6 +11,11 @@
 
 namespace moesim::calibration {
 
+/// More than any model has, and than any kernel was measured with: bounds on what a row makes the
+/// reader draw.
+constexpr std::int64_t kMostTableExperts = 8192;
+constexpr std::int64_t kMostTableTokens = std::int64_t{1} << 22;
+
 struct ExpertColumns {
   explicit ExpertColumns(const CsvTable& table);
 

@@ -17,7 +17,7 @@ struct RankColumns {
       : slots(table.column("slots")), eplb(table.column("eplb")) {}
 
   void fill(const CsvTable& table, std::size_t row, LoadDrawSpec& spec) const {
-    spec.slots = table.whole(row, slots, 1);
+    spec.slots = table.whole(row, slots, 1, kMostTableExperts);
     spec.rest = RestOrder::ByIndex;
     const std::int64_t balanced = table.whole(row, eplb);
     if (balanced > 1) table.fail(row, eplb, "neither 0 nor 1");

@@ -1,11 +1,14 @@
 #include "calibration/moe_study.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <optional>
 #include <string>
 
+#include "calibration/expert_columns.h"
 #include "core/check.h"
 #include "core/units.h"
 
@@ -60,10 +63,24 @@ struct MoeStudy::Reader {
             .kernel = table.text(line, kernel)};
     constexpr std::int64_t kMostMatrices = 3;
     if (row.matrices > kMostMatrices) table.fail(line, gemms, "is neither 2 nor 3");
+    if (row.experts > kMostTableExperts) {
+      table.fail(line, experts, "is more than any model has",
+                 fmt::format("give at most {}", kMostTableExperts));
+    }
     if (row.topk > row.experts) table.fail(line, topk, "is more than there are experts");
+    if (row.tokens > kMostTableTokens) {
+      table.fail(line, tokens, "is more than one kernel serves",
+                 fmt::format("give at most {}", kMostTableTokens));
+    }
     if (row.experts % row.ep != 0) table.fail(line, ep, "does not divide the experts");
     if (row.intermediate % row.tp != 0) table.fail(line, tp, "does not divide inter");
     row.apply_benchmark_rules(origin);
+    constexpr std::int64_t kGroups = 8;
+    if (row.group_limited && !row.same_experts &&
+        (row.experts % kGroups != 0 || 2 * row.topk > row.experts)) {
+      table.fail(line, experts, "does not make eight groups of experts, four of which can serve",
+                 "this kernel was measured with multiples of 8, at least twice topk");
+    }
     return row;
   }
 };

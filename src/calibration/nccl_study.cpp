@@ -9,6 +9,7 @@ using operators::CollectiveOp;
 
 constexpr std::array<std::string_view, 1> kFolders{"nccl"};
 constexpr std::array<std::string_view, 1> kLabels{"NCCL in a node"};
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 50;
 
 struct NamedOp {
   std::string_view name;
@@ -41,7 +42,7 @@ void NcclStudy::read(const CsvTable& table, const TableOrigin& origin) {
   for (std::size_t r = 0; r < table.rows(); ++r) {
     const Row row{.op = op_of(table, r, op),
                   .gpus = table.whole(r, gpus, 2),
-                  .bytes = static_cast<double>(table.whole(r, bytes, 1)) * kByte};
+                  .bytes = static_cast<double>(table.whole(r, bytes, 1, kMostBytes)) * kByte};
     rows_.push_back(row);
     add({.curve = curve,
          .label = 0,

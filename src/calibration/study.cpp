@@ -25,8 +25,10 @@ TableOrigin origin_of(const fs::path& path, std::string_view folder,
     throw InputError(
         Diagnostic{.file = path.string(), .message = std::move(message), .hint = std::move(hint)});
   };
-  if (mark == std::string::npos) {
-    refuse("the file's name has no \"__\"", "name it GPU__ENGINE.csv, e.g. h100_sxm__trtllm.csv");
+  if (mark == std::string::npos || mark + 2 == stem.size()) {
+    refuse(mark != std::string::npos ? "the file's name has no engine after \"__\""
+                                     : "the file's name has no \"__\"",
+           "name it GPU__ENGINE.csv, e.g. h100_sxm__trtllm.csv");
   }
   std::string name = stem.substr(0, mark);
   std::replace(name.begin(), name.end(), '_', '-');
@@ -36,17 +38,34 @@ TableOrigin origin_of(const fs::path& path, std::string_view folder,
     refuse(fmt::format("the catalog has no GPU \"{}\"", name),
            near.empty() ? "see moesim catalog list gpus" : fmt::format("did you mean {}?", near));
   }
-  return {.folder = folder, .gpu = gpu, .engine = stem.substr(mark + 2)};
+  return {.folder = folder, .gpu = gpu, .engine = stem.substr(mark + 2), .file = path.string()};
 }
 
 std::vector<fs::path> tables_in(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code problem;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, problem)) {
-    if (entry.path().extension() == ".csv") files.push_back(entry.path());
+  if (!fs::exists(folder, problem)) return files;
+  for (fs::directory_iterator at(folder, problem); !problem && at != fs::directory_iterator();
+       at.increment(problem)) {
+    if (at->path().extension() == ".csv") files.push_back(at->path());
+  }
+  if (problem) {
+    throw IoError("cannot read the folder " + folder.string() + ": " + problem.message());
   }
   std::sort(files.begin(), files.end());
   return files;
+}
+
+void check_operation(std::string_view name, std::span<const std::unique_ptr<Study>> studies) {
+  std::vector<std::string> names;
+  for (const std::unique_ptr<Study>& study : studies) names.emplace_back(study->operation());
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  const std::string near = nearest_name(name, names);
+  throw InputError(Diagnostic{.field = "--only",
+                              .message = fmt::format("there is no operation \"{}\"", name),
+                              .hint = near.empty()
+                                          ? fmt::format("use one of {}", fmt::join(names, ", "))
+                                          : fmt::format("did you mean {}?", near)});
 }
 
 }  // namespace
@@ -72,6 +91,7 @@ std::int32_t Study::curve_index(const TableOrigin& origin, std::string_view dtyp
   }
   curves_.push_back(key);
   gpus_.push_back(origin.gpu);
+  files_.push_back(origin.file);
   return static_cast<std::int32_t>(curves_.size() - 1);
 }
 
@@ -82,13 +102,21 @@ std::vector<std::unique_ptr<Study>> read_studies(const std::string& directory,
   if (!fs::is_directory(directory, problem)) throw IoError("there is no folder " + directory);
   std::vector<std::unique_ptr<Study>> studies = all_studies();
   if (!only.empty()) {
+    check_operation(only, studies);
     std::erase_if(studies, [&](const auto& study) { return study->operation() != only; });
   }
   std::size_t tables = 0;
   for (const std::unique_ptr<Study>& study : studies) {
     for (const std::string_view folder : study->folders()) {
       for (const fs::path& path : tables_in(fs::path(directory) / folder)) {
-        study->read(CsvTable::read(path.string()), origin_of(path, folder, catalog));
+        const CsvTable table = CsvTable::read(path.string());
+        const std::size_t before = study->samples().size();
+        study->read(table, origin_of(path, folder, catalog));
+        if (study->samples().size() == before) {
+          throw InputError(Diagnostic{.file = path.string(),
+                                      .message = "holds no measurement",
+                                      .hint = "fill the columns of times"});
+        }
         ++tables;
       }
     }

@@ -39,6 +39,7 @@ struct TableOrigin {
   std::string_view folder;
   const catalog::Gpu* gpu = nullptr;  ///< Of the catalog; outlives the study.
   std::string engine;                 ///< "trtllm", "deepep-0.5.12"
+  std::string file{};                 ///< Its path, for errors about all of it.
 };
 
 /// A quantity computed from several samples, measured and predicted pair by pair.
@@ -77,6 +78,10 @@ class Study {
 
   [[nodiscard]] std::span<const Sample> samples() const { return samples_; }
   [[nodiscard]] std::span<const catalog::CurveKey> curves() const { return curves_; }
+  /// Table that each curve's first row came from.
+  [[nodiscard]] const std::string& file_of(std::int32_t curve) const {
+    return files_[static_cast<std::size_t>(curve)];
+  }
   /// GPU of each curve.
   [[nodiscard]] const catalog::Gpu& gpu_of(std::int32_t curve) const {
     return *gpus_[static_cast<std::size_t>(curve)];
@@ -92,14 +97,16 @@ class Study {
   std::vector<Sample> samples_;
   std::vector<catalog::CurveKey> curves_;
   std::vector<const catalog::Gpu*> gpus_;
+  std::vector<std::string> files_;
 };
 
 /// Every study, empty, in the order of the score.
 [[nodiscard]] std::vector<std::unique_ptr<Study>> all_studies();
 
 /// Reads every table below `directory` that a study knows, in the order of the file names. `only`:
-/// one operation, or empty. Throws IoError if there is no such folder or no table in it, InputError
-/// for what is wrong in a table or a file name that names no GPU of the catalog.
+/// one operation, or empty. Throws IoError if there is no such folder, no table in it or one that
+/// cannot be read, InputError for what is wrong in a table, a file name that names no GPU of the
+/// catalog, or an unknown operation.
 [[nodiscard]] std::vector<std::unique_ptr<Study>> read_studies(const std::string& directory,
                                                                const catalog::Catalog& catalog,
                                                                std::string_view only = {});

@@ -133,10 +133,9 @@ std::vector<catalog::Curve> convert_file(const proto::CurveFile& file, Document&
   return curves;
 }
 
-void read_curve_file(const std::string& path, std::span<const catalog::Gpu> gpus,
-                     std::vector<catalog::Curve>& all, std::vector<Diagnostic>& found) {
-  const std::string text = read_file(path, kMaxInputBytes);
-  Document document{.file = path};
+void read_text(const std::string& text, const std::string& name, std::span<const catalog::Gpu> gpus,
+               std::vector<catalog::Curve>& all, std::vector<Diagnostic>& found) {
+  Document document{.file = name};
   proto::CurveFile file;
   if (parse_text(text, document, nullptr, file)) {
     std::vector<catalog::Curve> curves = convert_file(file, document, gpus);
@@ -146,7 +145,7 @@ void read_curve_file(const std::string& path, std::span<const catalog::Gpu> gpus
     }
     // Something is wrong: parse again, this time with the places of the fields.
     TextFormat::ParseInfoTree places;
-    Document again{.file = path, .places = &places};
+    Document again{.file = name, .places = &places};
     proto::CurveFile second;
     static_cast<void>(parse_text(text, again, &places, second));
     static_cast<void>(convert_file(second, again, gpus));
@@ -175,9 +174,25 @@ catalog::CurveSet read_curves(const std::string& directory, std::span<const cata
   std::sort(files.begin(), files.end());
   std::vector<catalog::Curve> curves;
   std::vector<Diagnostic> found;
-  for (const std::string& path : files) read_curve_file(path, gpus, curves, found);
+  for (const std::string& path : files) {
+    read_text(read_file(path, kMaxInputBytes), path, gpus, curves, found);
+  }
   if (!found.empty()) throw InputError(std::move(found));
   return {std::move(curves), gpus};
+}
+
+std::vector<catalog::Curve> parse_curves(const std::string& text, const std::string& name,
+                                         std::span<const catalog::Gpu> gpus) {
+  std::vector<catalog::Curve> curves;
+  std::vector<Diagnostic> found;
+  read_text(text, name, gpus, curves, found);
+  if (!found.empty()) throw InputError(std::move(found));
+  return curves;
+}
+
+std::vector<catalog::Curve> read_curve_file(const std::string& path,
+                                            std::span<const catalog::Gpu> gpus) {
+  return parse_curves(read_file(path, kMaxInputBytes), path, gpus);
 }
 
 std::string curves_text(std::span<const catalog::Curve> curves) {

@@ -18,6 +18,13 @@ namespace moesim::scenario {
 [[nodiscard]] catalog::CurveSet read_curves(const std::string& directory,
                                             std::span<const catalog::Gpu> gpus);
 
+/// The curves of one file, or of its text (`name` stands in errors), checked in the same way.
+[[nodiscard]] std::vector<catalog::Curve> read_curve_file(const std::string& path,
+                                                          std::span<const catalog::Gpu> gpus);
+[[nodiscard]] std::vector<catalog::Curve> parse_curves(const std::string& text,
+                                                       const std::string& name,
+                                                       std::span<const catalog::Gpu> gpus);
+
 /// The file that holds `curves`, numbers to six significant digits.
 [[nodiscard]] std::string curves_text(std::span<const catalog::Curve> curves);
 

@@ -4,14 +4,19 @@
 #include <tbb/global_control.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <new>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "calibration/cross_validation.h"
@@ -41,9 +46,10 @@ constexpr const char* kIntroduction =
     "moesim_calibrate --data DIR [--out DIR] [options]\n\n"
     "Fits the curves of operators and collectives to the measured latencies below DIR\n"
     "(OPERATION/GPU__ENGINE.csv) and writes OUT/<operation>.txtpb for each operation. Prints the\n"
-    "error on configurations left out of the fit. A file is replaced only when its fit has come "
+    "error on configurations left out of the fit. Files are written only when every fit has come "
     "to\n"
-    "a good end. Copied into scenarios/catalog/curves, the files are what moesim computes with.\n\n"
+    "a good end; curves that stand in them and were not fitted anew are kept. Copied into "
+    "scenarios/catalog/curves, the files are what moesim computes with.\n\n"
     "  moesim_calibrate --data measured --out scenarios/catalog/curves\n"
     "  moesim_calibrate --data measured --only gemm --check\n\n";
 
@@ -91,27 +97,89 @@ void print_score(const calibration::Study& study, const std::vector<double>& pre
   }
 }
 
-/// Writes beside the file and renames: a reader never sees half a file.
-void write_whole(const fs::path& path, const std::string& text) {
-  const fs::path beside = path.string() + fmt::format(".{}.new", ::getpid());
-  {
-    std::ofstream file(beside, std::ios::binary);
-    file << text;
-    file.flush();
-    if (!file) {
-      std::error_code ignored;
-      fs::remove(beside, ignored);
-      throw IoError("cannot write " + beside.string());
-    }
-  }
+/// A file to be written.
+struct Output {
+  fs::path path;
+  std::string text;
+};
+
+/// The folder must take files before hours of fitting, not after.
+void check_folder(const std::string& folder) {
   std::error_code problem;
-  fs::rename(beside, path, problem);
-  if (problem) throw IoError("cannot write " + path.string() + ": " + problem.message());
+  if (!fs::is_directory(folder, problem)) {
+    throw IoError("--out: there is no folder " + folder + "; make it first");
+  }
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    throw IoError("--out: cannot write into the folder " + folder);
+  }
 }
 
-/// A fit that explains nothing is a failure: better the old curves than these.
+/// Writes all files beside their places, then renames them: nobody ever sees half a file, and what
+/// fails on the way leaves the old files.
+void write_all(const std::vector<Output>& outputs) {
+  std::vector<fs::path> beside;
+  const auto clean_up = [&] {
+    std::error_code ignored;
+    for (const fs::path& path : beside) fs::remove(path, ignored);
+  };
+  for (const Output& output : outputs) {
+    beside.emplace_back(output.path.string() + fmt::format(".{}.new", ::getpid()));
+    std::ofstream file(beside.back(), std::ios::binary);
+    file << output.text;
+    file.close();
+    if (!file) {
+      clean_up();
+      throw IoError("cannot write " + beside.back().string());
+    }
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    std::error_code problem;
+    fs::rename(beside[i], outputs[i].path, problem);
+    if (problem) {
+      clean_up();
+      throw IoError("cannot write " + outputs[i].path.string() + ": " + problem.message());
+    }
+  }
+}
+
+/// What stands in the file of an operation already: read before hours of fitting, not after.
+struct OldFile {
+  fs::path path;
+  std::vector<catalog::Curve> curves;
+};
+
+OldFile old_file(const calibration::Study& study, const Settings& settings,
+                 std::span<const catalog::Gpu> gpus) {
+  OldFile old{.path = fs::path(settings.out) / fmt::format("{}.txtpb", study.operation()),
+              .curves = {}};
+  std::error_code problem;
+  if (fs::exists(old.path, problem)) {
+    old.curves = scenario::read_curve_file(old.path.string(), gpus);
+  }
+  return old;
+}
+
+/// The fitted curves, and those of the old file that this run has not fitted: measurements of one
+/// GPU do not cost the curves of others.
+Output output_of(std::vector<catalog::Curve> curves, OldFile old, const std::string& source) {
+  for (catalog::Curve& curve : curves) curve.source = source;
+  const std::size_t fitted = curves.size();
+  for (catalog::Curve& each : old.curves) {
+    const bool replaced = std::any_of(curves.begin(), curves.end(),
+                                      [&](const auto& curve) { return curve.key == each.key; });
+    if (!replaced) curves.push_back(std::move(each));
+  }
+  if (curves.size() > fitted) {
+    std::cout << fmt::format("  kept {} of {} that {} not fitted anew\n", curves.size() - fitted,
+                             old.path.string(), curves.size() - fitted == 1 ? "was" : "were");
+  }
+  return {.path = std::move(old.path), .text = scenario::curves_text(curves)};
+}
+
+/// A fit that explains nothing is a failure: better the old curves than these. Rooflines without any
+/// fit do no worse.
 void check_quality(const calibration::Study& study, const calibration::FittedStudy& fitted) {
-  constexpr double kUseless = 1.0;
+  constexpr double kUseless = 0.5;
   std::vector<Diagnostic> problems;
   for (const catalog::Curve& curve : fitted.curves) {
     if (curve.cross_validated.median < kUseless) continue;
@@ -126,7 +194,7 @@ void check_quality(const calibration::Study& study, const calibration::FittedStu
   if (!problems.empty()) throw InputError(std::move(problems));
 }
 
-/// Median of |new - shipped| / shipped over all rows both can predict.
+/// Median of |new - shipped| / shipped over all rows both can predict; NaN if there is none.
 double difference(const calibration::Study& study, const std::vector<double>& fitted,
                   const catalog::CurveSet& shipped) {
   const calibration::Predictions old = predict_study(study, shipped);
@@ -137,10 +205,41 @@ double difference(const calibration::Study& study, const std::vector<double>& fi
     before.push_back(old.predicted[i]);
     after.push_back(fitted[i]);
   }
+  if (before.empty()) return std::numeric_limits<double>::quiet_NaN();
   return calibration::summarize(before, after).median;
 }
 
+/// Whether new predictions are those of the shipped curves.
+bool as_shipped(const calibration::Study& study, const std::vector<double>& fitted,
+                const catalog::CurveSet& shipped) {
+  constexpr double kMostDifference = 0.01;
+  const double off = difference(study, fitted, shipped);
+  if (std::isnan(off)) {
+    std::cout << "  there are no shipped curves to compare with\n";
+    return false;
+  }
+  std::cout << fmt::format("  differs from the shipped curves by {:.2f} % in the median\n",
+                           100 * off);
+  return off <= kMostDifference;
+}
+
+calibration::FittedStudy fit(const calibration::Study& study, const Settings& settings) {
+  std::cout << fmt::format("{}: {} rows, {} curves\n", study.operation(), study.samples().size(),
+                           study.curves().size())
+            << std::flush;
+  calibration::FittedStudy fitted = fit_study(study, settings.validation);
+  for (const Diagnostic& d : fitted.not_fitted) {
+    std::cout << fmt::format("  left out: {}: {}: {}\n", d.file, d.field, d.message);
+  }
+  check_quality(study, fitted);
+  print_score(study, fitted.fitted, "  fitted", false);
+  print_score(study, fitted.left_out, "  groups left out", true);
+  print_score(study, fitted.family_left_out, "  whole families left out", false);
+  return fitted;
+}
+
 int calibrate(const Settings& settings) {
+  if (!settings.out.empty()) check_folder(settings.out);
   const std::string catalog_directory = scenario::find_catalog_directory();
   const catalog::Catalog catalog = scenario::read_catalog(
       catalog_directory, scenario::CatalogParts::Gpus | scenario::CatalogParts::Fabrics);
@@ -148,31 +247,22 @@ int calibrate(const Settings& settings) {
   catalog::CurveSet shipped;
   if (settings.check) shipped = scenario::read_curves(catalog_directory + "/curves", catalog.gpus);
   bool same = true;
+  std::vector<OldFile> old;
   for (const auto& study : studies) {
+    old.push_back(settings.out.empty() ? OldFile{} : old_file(*study, settings, catalog.gpus));
+  }
+  std::vector<Output> outputs;
+  for (std::size_t i = 0; i < studies.size(); ++i) {
+    const auto& study = studies[i];
     if (study->samples().empty()) continue;
-    std::cout << fmt::format("{}: {} rows, {} curves\n", study->operation(),
-                             study->samples().size(), study->curves().size())
-              << std::flush;
-    calibration::FittedStudy fitted = fit_study(*study, settings.validation);
-    for (const std::string& line : fitted.not_fitted) std::cout << "  left out: " << line << "\n";
-    check_quality(*study, fitted);
-    print_score(*study, fitted.fitted, "  fitted", false);
-    print_score(*study, fitted.left_out, "  groups left out", true);
-    print_score(*study, fitted.family_left_out, "  whole families left out", false);
-    if (settings.check) {
-      constexpr double kMostDifference = 0.01;
-      const double off = difference(*study, fitted.fitted, shipped);
-      std::cout << fmt::format("  differs from the shipped curves by {:.2f} % in the median\n",
-                               100 * off);
-      same = same && off <= kMostDifference;
-    }
+    calibration::FittedStudy fitted = fit(*study, settings);
+    if (settings.check) same = as_shipped(*study, fitted.fitted, shipped) && same;
     if (!settings.out.empty()) {
-      for (catalog::Curve& curve : fitted.curves) curve.source = settings.source;
-      write_whole(fs::path(settings.out) / fmt::format("{}.txtpb", study->operation()),
-                  scenario::curves_text(fitted.curves));
+      outputs.push_back(output_of(std::move(fitted.curves), std::move(old[i]), settings.source));
     }
     std::cout << std::flush;
   }
+  write_all(outputs);
   return same ? 0 : 1;
 }
 
