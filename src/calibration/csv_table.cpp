@@ -209,6 +209,7 @@ std::optional<double> CsvTable::positive_or_empty(std::size_t row, Column column
 }
 
 void CsvTable::fail(std::size_t row, Column column, std::string message, std::string hint) const {
+  if (!message.starts_with("is \"")) message += fmt::format(": \"{}\"", shown(text(row, column)));
   throw InputError(Diagnostic{.file = name_,
                               .line = line(row),
                               .field = names_[column.index],

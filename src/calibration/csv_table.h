@@ -46,7 +46,7 @@ class CsvTable {
   [[nodiscard]] double positive(std::size_t row, Column column) const;
   /// The same; nothing for an empty cell.
   [[nodiscard]] std::optional<double> positive_or_empty(std::size_t row, Column column) const;
-  /// An error about one cell, for readers with rules of their own.
+  /// An error about one cell, which it shows, for readers with rules of their own.
   [[noreturn]] void fail(std::size_t row, Column column, std::string message,
                          std::string hint = {}) const;
   /// Line of the file a row stands in.
