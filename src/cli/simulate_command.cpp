@@ -8,11 +8,14 @@
 #include <boost/program_options.hpp>
 
 #include "cli/output_directory.h"
+#include "cli/output_file.h"
 #include "cli/progress.h"
+#include "cli/timeline_options.h"
 #include "core/diagnostics.h"
 #include "report/request_csv.h"
 #include "report/result_json.h"
 #include "report/result_table.h"
+#include "report/timeline_json.h"
 #include "scenario/catalog_reader.h"
 #include "scenario/scenario_reader.h"
 #include "sweep/run_scenario.h"
@@ -29,9 +32,11 @@ constexpr const char* kUsage =
     "scenarios/ for examples and docs/formats/scenario.md for every field.\n\n"
     "  moesim simulate scenarios/llama_70b_h100_tp4.txtpb\n"
     "  moesim simulate scenarios/llama_70b_h100_tp4.txtpb --set deployment.tp=8 --format json\n"
-    "  moesim simulate scenarios/deepseek_v3_h200_ep32.txtpb -o results/flagship\n\n"
+    "  moesim simulate scenarios/deepseek_v3_h200_ep32.txtpb -o results/flagship\n"
+    "  moesim simulate scenarios/deepseek_v3_h200_ep32.txtpb --trace timeline.json\n\n"
     "With -o: result.json, result.pb, requests.csv and scenario.txtpb (all defaults filled in;\n"
-    "simulate runs it again to the same fingerprint).\n"
+    "simulate runs it again to the same fingerprint). With --trace: a timeline of a few\n"
+    "iterations (docs/formats/timeline.md).\n"
     "Exit codes: 0 done, 2 wrong input, 3 does not fit into memory.\n\n";
 
 void write_files(const OutputDirectory& folder, const sweep::ScenarioResult& result) {
@@ -39,6 +44,21 @@ void write_files(const OutputDirectory& folder, const sweep::ScenarioResult& res
   folder.write("result.pb", report::result_binary(result));
   folder.write("requests.csv", report::requests_csv(result));
   folder.write("scenario.txtpb", result.scenario_text);
+}
+
+/// After everything else: a timeline that finds nothing to draw must not cost the result.
+void write_timeline(OutputFile& file, const sweep::ScenarioResult& result, bool quiet) {
+  if (!result.fits) return;
+  if (result.run.timeline.empty()) {
+    throw InputError(Diagnostic{
+        .field = "--trace",
+        .message = fmt::format("nothing to draw among {} iterations in {:.6g} s",
+                               result.run.time.iterations, result.run.end.seconds() / kSecond),
+        .hint = "start elsewhere with --trace-from, \"0 s\" or 1 for the beginning"});
+  }
+  report::write_timeline(file.stream(), result);
+  file.commit();
+  if (!quiet) fmt::print(stderr, "timeline in {}\n", file.path());
 }
 
 sweep::ScenarioResult simulate(const scenario::Scenario& scenario, bool quiet) {
@@ -62,6 +82,8 @@ int run_simulate(const Arguments& arguments, std::ostream& out) {
   std::string path;
   po::options_description options("Options");
   add_common_options(options, common);
+  TimelineOptions timeline;
+  add_timeline_options(options, timeline);
   po::options_description all;
   all.add(options);
   all.add_options()("scenario", po::value(&path)->value_name("SCENARIO"));
@@ -81,14 +103,18 @@ int run_simulate(const Arguments& arguments, std::ostream& out) {
   if (const auto seed = seed_of(found)) {
     common.overrides.push_back(fmt::format("simulation.seed={}", *seed));
   }
+  const serving::TimelineSettings drawn = timeline_settings(timeline, found);
   const auto start = std::chrono::steady_clock::now();
   const catalog::Catalog catalog = scenario::read_run_catalog();
-  const scenario::Scenario scenario = scenario::read_scenario_file(path, common.overrides, catalog);
+  scenario::Scenario scenario = scenario::read_scenario_file(path, common.overrides, catalog);
+  scenario.run.timeline = drawn;
   std::optional<OutputDirectory> folder;
   if (!common.output_directory.empty()) {
     folder.emplace(common.output_directory, common.overwrite,
                    Arguments{"result.json", "result.pb", "requests.csv", "scenario.txtpb"});
   }
+  std::optional<OutputFile> drawing;
+  if (!timeline.file.empty()) drawing.emplace(timeline.file, common.overwrite);
   const sweep::ScenarioResult result = simulate(scenario, common.quiet);
   if (folder) write_files(*folder, result);
   if (common.format == "json") {
@@ -104,6 +130,7 @@ int run_simulate(const Arguments& arguments, std::ostream& out) {
                took.count());
     if (folder) fmt::print(stderr, "results in {}\n", folder->path());
   }
+  if (drawing) write_timeline(*drawing, result, common.quiet);
   return result.fits ? kDone : kDoesNotFit;
 }
 

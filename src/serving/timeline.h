@@ -62,6 +62,7 @@ struct TimelineExchange {
 
 struct StageTimeline {
   SimTime start;
+  std::size_t ranks = 0;            ///< GPUs of the stage.
   std::vector<TimelineSpan> spans;  ///< Of each rank in order of time.
   std::vector<TimelineExchange> exchanges;
   std::vector<LinkTraffic> traffic;
@@ -89,7 +90,9 @@ struct ExpertLayerRecord {
 /// Lays the spans of one stage end to end, a clock for each rank.
 class StageDrawing {
  public:
-  StageDrawing(std::size_t ranks, StageTimeline& stage) : stage_(&stage), clock_(ranks) {}
+  StageDrawing(std::size_t ranks, StageTimeline& stage) : stage_(&stage), clock_(ranks) {
+    stage.ranks = ranks;
+  }
   [[nodiscard]] std::size_t ranks() const { return clock_.size(); }
   /// Appends to the rank's line; what takes no time leaves no span. `span.rank`, `.start` and
   /// `.length` (unless nothing limits it) are set here.
