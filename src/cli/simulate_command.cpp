@@ -9,8 +9,8 @@
 
 #include "cli/output_directory.h"
 #include "cli/output_file.h"
-#include "cli/progress.h"
 #include "cli/timeline_options.h"
+#include "cli/watched_run.h"
 #include "core/diagnostics.h"
 #include "report/request_csv.h"
 #include "report/result_json.h"
@@ -61,20 +61,6 @@ void write_timeline(OutputFile& file, const sweep::ScenarioResult& result, bool 
   if (!quiet) fmt::print(stderr, "timeline in {}\n", file.path());
 }
 
-sweep::ScenarioResult simulate(const scenario::Scenario& scenario, bool quiet) {
-  Progress bar(scenario.name, quiet);
-  const double duration =
-      scenario.run.duration == SimTime::never() ? 0.0 : scenario.run.duration.seconds() / kSecond;
-  return sweep::run_scenario(scenario, [&](const serving::Progress& p) {
-    const double now = p.now.seconds() / kSecond;
-    double share = duration > 0 ? std::min(1.0, now / duration) : -1.0;
-    if (scenario.run.max_requests > 0) {
-      share = static_cast<double>(p.completed) / static_cast<double>(scenario.run.max_requests);
-    }
-    bar.update(share, fmt::format("{} requests done, {:.1f} s simulated", p.completed, now));
-  });
-}
-
 }  // namespace
 
 int run_simulate(const Arguments& arguments, std::ostream& out) {
@@ -115,7 +101,7 @@ int run_simulate(const Arguments& arguments, std::ostream& out) {
   }
   std::optional<OutputFile> drawing;
   if (!timeline.file.empty()) drawing.emplace(timeline.file, common.overwrite);
-  const sweep::ScenarioResult result = simulate(scenario, common.quiet);
+  const sweep::ScenarioResult result = watched_run(scenario, common.quiet);
   if (folder) write_files(*folder, result);
   if (common.format == "json") {
     out << report::result_json(result);

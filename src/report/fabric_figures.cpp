@@ -120,26 +120,6 @@ void write_rates(const Overview& o, proto::FabricRates& out) {
   out.set_bisection_gb_per_s_per_gpu(rounded(per_gpu(o)));
 }
 
-void write_use(const Topology& t, const FabricUse& use, proto::FabricUse& out) {
-  out.set_duration_s(rounded(use.duration / kSecond));
-  for (const KindUse& kind : use.kinds) {
-    proto::FabricKindUse& to = *out.add_kinds();
-    to.set_kind(kind.name);
-    to.set_links(static_cast<std::int32_t>(kind.links));
-    to.set_used(static_cast<std::int32_t>(kind.used));
-    to.set_carried_gb(rounded(kind.carried / 1.0_GB));
-    to.set_mean_utilisation(rounded(kind.mean));
-    to.set_most_utilisation(rounded(kind.most));
-  }
-  for (const BusyLink& link : use.busiest) {
-    proto::FabricLinkUse& to = *out.add_busiest();
-    to.set_link(link_text(t, link.link));
-    to.set_carried_gb(rounded(link.carried / 1.0_GB));
-    to.set_utilisation(rounded(link.utilisation));
-    to.set_bottleneck(rounded(link.bottleneck));
-  }
-}
-
 }  // namespace
 
 std::string wiring_words(topology::ScaleOut wiring) {
@@ -200,7 +180,8 @@ std::string fabric_text(const FabricSubject& subject, const Topology& t) {
   return page;
 }
 
-std::string fabric_json(const FabricSubject& subject, const Topology& t, const FabricUse* use) {
+std::string fabric_json(const FabricSubject& subject, const Topology& t,
+                        const serving::RunResult* run) {
   const Overview o = topology::overview(t);
   proto::FabricReport report;
   report.set_name(subject.name);
@@ -226,7 +207,10 @@ std::string fabric_json(const FabricSubject& subject, const Topology& t, const F
     out.set_link(d.link);
     out.set_share(rounded(d.share));
   }
-  if (use != nullptr) write_use(t, *use, *report.mutable_use());
+  if (run != nullptr) {
+    constexpr std::size_t kAll = 10;
+    write_use(run->fabric, run->time, kAll, *report.mutable_use());
+  }
   return message_json(report);
 }
 

@@ -8,6 +8,10 @@
 
 #include "topology/topology.h"
 
+namespace moesim::serving {
+struct RunResult;
+}
+
 namespace moesim::report {
 
 /// What is drawn, in words.
@@ -22,12 +26,10 @@ struct FabricSubject {
 [[nodiscard]] std::string fabric_text(const FabricSubject& subject,
                                       const topology::Topology& topology);
 
-struct FabricUse;
-
-/// FabricReport of proto/fabric.proto, with what a run moved (fabric_use.h) if there was one.
+/// FabricReport of proto/fabric.proto, with what a run moved if there was one.
 [[nodiscard]] std::string fabric_json(const FabricSubject& subject,
                                       const topology::Topology& topology,
-                                      const FabricUse* use = nullptr);
+                                      const serving::RunResult* run = nullptr);
 
 /// Nodes that are wired alike drawn as one box, or every GPU and link.
 enum class DotDetail { Collapsed, Full };

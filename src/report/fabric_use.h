@@ -1,54 +1,32 @@
-// What the links of a cluster carried in a run: use by kind of link, the busiest links, and which
-// one held the run back.
+// What the links of a cluster carried in a run: use by kind of link, the busiest links, and whether
+// links or something else held the run back.
 //
-// Formula: utilisation of a link = bytes / (rate * duration): the share of the run its bytes need
-// at
-//          its full rate. The bottleneck is the link that was the narrowest place of some flow for
-//          longest; where nobody waited, the one with the highest utilisation.
-// Layer:   report.
+// The figures: serving/link_use.h.
+// Layer: report.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <span>
+#include <cstddef>
 #include <string>
-#include <vector>
 
-#include "net/flow_network.h"
-#include "topology/topology.h"
+#include "serving/link_use.h"
+#include "serving/run_result.h"
+
+namespace moesim::proto {
+class FabricUse;
+}
 
 namespace moesim::report {
 
-/// Links of one kind and direction, as a table shows them.
-struct KindUse {
-  std::string name;        ///< "GPU to switch", "NIC to leaf", ...
-  std::int64_t links = 0;  ///< That are up.
-  std::int64_t used = 0;   ///< That carried a byte.
-  Bytes carried;           ///< All of them together.
-  double mean = 0.0;       ///< Utilisation, over all that are up.
-  double most = 0.0;
-};
+/// The tables below the drawing.
+[[nodiscard]] std::string fabric_use_text(const serving::FabricUse& use);
 
-struct BusyLink {
-  LinkId link;
-  Bytes carried;
-  double utilisation = 0.0;
-  double bottleneck = 0.0;  ///< Share of the run while it held some flow back.
-};
+/// One sentence: the link used most while exchanging, and which limit of the time breakdown holds
+/// the run back most.
+[[nodiscard]] std::string bottleneck_text(const serving::FabricUse& use,
+                                          const serving::TimeBreakdown& time);
 
-struct FabricUse {
-  Seconds duration;
-  std::vector<KindUse> kinds;            ///< In order of the way out of a GPU; none without links.
-  std::vector<BusyLink> busiest;         ///< At most ten, bottleneck first.
-  std::optional<BusyLink> bottleneck{};  ///< Nothing where no byte moved.
-};
-
-/// `links[i]` is what the link of that id carried within `duration`. Preconditions (checked): one
-/// entry per link, duration > 0.
-[[nodiscard]] FabricUse fabric_use(const topology::Topology& topology,
-                                   std::span<const net::LinkUse> links, Seconds duration);
-
-/// The table below the drawing.
-[[nodiscard]] std::string fabric_use_text(const topology::Topology& topology, const FabricUse& use);
+/// With the `shown` busiest links.
+void write_use(const serving::FabricUse& use, const serving::TimeBreakdown& time, std::size_t shown,
+               proto::FabricUse& out);
 
 }  // namespace moesim::report

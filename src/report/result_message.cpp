@@ -9,6 +9,7 @@
 #include <google/protobuf/text_format.h>
 
 #include "core/check.h"
+#include "report/fabric_use.h"
 #include "report/message_json.h"
 #include "report/result_json.h"
 #include "report/step_names.h"
@@ -115,6 +116,9 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   fill(from.run.time, *to.mutable_time_breakdown());
   for (const serving::PricedBy& each : from.run.priced_by) fill(each, *to.add_operators());
   if (from.run.experts.present) fill(from.run.experts, *to.mutable_experts());
+  if (from.run.fabric.duration > Seconds{}) {
+    write_use(from.run.fabric, from.run.time, 1, *to.mutable_links());
+  }
   proto::KvCache& kv = *to.mutable_kv_cache();
   kv.set_blocks_per_rank(static_cast<double>(from.run.kv.blocks_per_rank));
   kv.set_peak_blocks(static_cast<double>(from.run.kv.peak_blocks));

@@ -4,8 +4,6 @@
 #include <vector>
 
 #include "report/fabric_report.h"
-#include "report/text_layout.h"
-#include "tests/support/aborts.h"
 #include "tests/support/catch.h"
 #include "tests/support/toy_worlds.h"
 
@@ -14,59 +12,61 @@ namespace {
 using namespace moesim::literals;
 using moesim::test::contains_text;
 using moesim::test::toy_cluster;
-using moesim::test::WithinRel;
+using serving::LinkUse;
 
 const FabricSubject kToy{.name = "toy", .description = "", .source = "", .notes = {}};
 
-/// Every link of GPU 0's way to GPU 2 carries `bytes`.
-std::vector<net::LinkUse> one_way(const topology::Topology& t, Bytes bytes) {
-  std::vector<net::LinkUse> use(t.links().size());
-  for (const LinkId id : t.path(GpuId{0}, GpuId{2})) use[id.index()].carried = bytes;
-  return use;
+/// Two seconds; 10 GB on every link of GPU 0's way to GPU 2: half of the NIC's 10 GB/s.
+serving::RunResult one_way(const topology::Topology& t) {
+  std::vector<LinkUse> links(t.links().size());
+  for (const LinkId id : t.path(GpuId{0}, GpuId{2})) {
+    const double use = 10_GB / t.links()[id.index()].bandwidth / 2_s;
+    links[id.index()] = {.carried = 10_GB, .utilisation = use, .exchanging = 1.5 * use};
+  }
+  serving::RunResult run;
+  run.fabric = serving::fabric_use(t, links, 2_s);
+  return run;
 }
 
-TEST_CASE("Fabric use: shares are bytes over rate and duration", "[report][oracle]") {
-  const topology::Topology t(toy_cluster(2, 2));
-  // 10 GB in 2 s: over the NIC's 10 GB/s half of the run, over PCIe's 50 GB/s a tenth.
-  const FabricUse use = fabric_use(t, one_way(t, 10_GB), 2_s);
-  std::string kinds;
-  for (const KindUse& kind : use.kinds) kinds += kind.name + ", ";
-  CHECK(kinds ==
-        "GPU to switch, GPU to NIC, NIC to leaf, leaf to spine, spine to leaf, leaf to NIC, "
-        "NIC to GPU or host, switch or host to GPU, ");
-  const KindUse& port = use.kinds[2];
-  CHECK(port.links == 4);
-  CHECK(port.used == 1);
-  CHECK_THAT(port.carried / 1.0_GB, WithinRel(10.0, 1e-12));
-  CHECK_THAT(port.most, WithinRel(0.5, 1e-12));
-  CHECK_THAT(port.mean, WithinRel(0.125, 1e-12));
-  CHECK_THAT(use.kinds[1].most, WithinRel(0.1, 1e-12));
-  REQUIRE(use.busiest.size() == 4);
-  // Both ports are used alike: the first by number, out of the NIC.
-  CHECK(use.bottleneck->link == t.path(GpuId{0}, GpuId{2})[1]);
+double& limit_of(serving::RunResult& run, serving::Limit limit) {
+  return run.time.limits[0][static_cast<std::size_t>(limit)];
 }
 
-TEST_CASE("Fabric use: the link that held flows back longest is the bottleneck", "[report]") {
+TEST_CASE("Fabric use: tables by kind and by link", "[report]") {
   const topology::Topology t(toy_cluster(2, 2));
-  std::vector<net::LinkUse> links = one_way(t, 10_GB);
-  const LinkId slot = t.path(GpuId{0}, GpuId{2})[0];
-  links[slot.index()].bottleneck = 1_s;
-  const FabricUse use = fabric_use(t, links, 4_s);
-  REQUIRE(use.bottleneck.has_value());
-  CHECK(use.bottleneck->link == slot);
-  CHECK_THAT(use.bottleneck->bottleneck, WithinRel(0.25, 1e-12));
-  const std::string page = fabric_use_text(t, use);
-  CHECK_THAT(page, contains_text("bottleneck  node0/gpu0 -> node0/nic0, GPU to NIC: it held flows "
-                                 "back for 25 % of 4 s and was"));
-  CHECK_THAT(page, contains_text("NIC to leaf"));
+  const std::string page = fabric_use_text(one_way(t).fabric);
+  CHECK_THAT(page,
+             contains_text("NIC to leaf                     4        1           10     12.5 %"
+                           "       50 %         75 %\n"));
+  CHECK_THAT(page, contains_text("GPU to switch                   4        0            0"));
+  CHECK_THAT(page, contains_text("\nnode0/nic0 -> rail0/leaf0          "));
+}
+
+TEST_CASE("Fabric use: names the link, or what holds the run back instead", "[report]") {
+  const topology::Topology t(toy_cluster(2, 2));
+  serving::RunResult run = one_way(t);
+  limit_of(run, serving::Limit::ScaleUp) = 0.1;
+  limit_of(run, serving::Limit::ScaleOut) = 0.3;
+  limit_of(run, serving::Limit::Memory) = 0.35;
+  const std::string named =
+      "node0/nic0 -> rail0/leaf0 (NIC to leaf), used to 75 % of 10 GB/s while exchanging and to 50 "
+      "% over the run";
+  CHECK(bottleneck_text(run.fabric, run.time) ==
+        named + "; links limit 40 % of the time, more than anything else");
+  limit_of(run, serving::Limit::Memory) = 0.5;
+  CHECK(bottleneck_text(run.fabric, run.time) ==
+        "not links, which limit 40 % of the time, but memory bandwidth with 50 %; the busiest is " +
+            named);
 }
 
 TEST_CASE("Fabric use: JSON has the same figures", "[report]") {
   const topology::Topology t(toy_cluster(2, 2));
-  const FabricUse use = fabric_use(t, one_way(t, 10_GB), 2_s);
-  const std::string json = fabric_json(kToy, t, &use);
-  for (const char* part : {"\"duration_s\": 2", "\"kind\": \"NIC to leaf\"",
-                           "\"most_utilisation\": 0.5", "\"mean_utilisation\": 0.125"}) {
+  const serving::RunResult run = one_way(t);
+  const std::string json = fabric_json(kToy, t, &run);
+  for (const char* part :
+       {"\"duration_s\": 2", "\"kind\": \"NIC to leaf\"", "\"most_utilisation\": 0.5",
+        "\"mean_utilisation\": 0.125", "\"most_while_exchanging\": 0.75",
+        "\"busiest\": \"node0/nic0 -\\u003e rail0/leaf0\"", "\"bottleneck\": \""}) {
     CHECK_THAT(json, contains_text(part));
   }
   CHECK(fabric_json(kToy, t).find("duration_s") == std::string::npos);
@@ -74,10 +74,12 @@ TEST_CASE("Fabric use: JSON has the same figures", "[report]") {
 
 TEST_CASE("Fabric use: a run without traffic has no bottleneck", "[report]") {
   const topology::Topology t(toy_cluster(2, 2));
-  const FabricUse use = fabric_use(t, std::vector<net::LinkUse>(t.links().size()), 1_s);
-  CHECK_FALSE(use.bottleneck.has_value());
-  CHECK(fabric_use_text(t, use) == "No byte moved between GPUs.\n");
-  CHECK(test::aborts([&] { static_cast<void>(fabric_use(t, {}, 1_s)); }));
+  serving::RunResult run;
+  run.fabric = serving::fabric_use(t, std::vector<LinkUse>(t.links().size()), 1_s);
+  limit_of(run, serving::Limit::Compute) = 0.9;
+  CHECK(fabric_use_text(run.fabric) == "No byte moved between GPUs.\n");
+  CHECK(bottleneck_text(run.fabric, run.time) ==
+        "no link: nothing moved between GPUs; 90 % of the time is bound by arithmetic");
 }
 
 }  // namespace
