@@ -17,12 +17,15 @@ operators::ScaleUpLink link_of(const topology::Cluster& cluster) {
   return link;
 }
 
-/// Curves are of groups inside one machine or rack; a PCIe box is one too.
+/// Curves are of groups behind one switch, or inside one PCIe box. GPUs joined by pair links reach
+/// each other at a rate that depends on the size of the group: they take the plain form.
 bool has_curve(const Deployment& d, const topology::Topology& topology,
                std::span<const GpuId> group) {
-  const bool box = d.cluster.gpu.scale_up == catalog::ScaleUpKind::Pcie &&
+  const catalog::ScaleUpKind kind = d.cluster.gpu.scale_up;
+  const bool box = kind == catalog::ScaleUpKind::Pcie &&
                    d.cluster.node_of(group.front()) == d.cluster.node_of(group.back());
-  return group.size() > 1 && d.curves && (box || one_domain(topology, group));
+  const bool switched = kind == catalog::ScaleUpKind::NvSwitch && one_domain(topology, group);
+  return group.size() > 1 && d.curves && (box || switched);
 }
 
 }  // namespace
