@@ -125,27 +125,34 @@ void ExpertCost::record_ranks(const operators::ExpertKernels& kernels,
 ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
                                   std::span<const std::int32_t> tokens_of_rank, bool prefill,
                                   ExpertLayerRecord* record) {
-  const auto l = static_cast<std::size_t>(layer);
   const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
-  const placement::Copies copies = exchanges_ ? exchange_of_stage_[stage].copies(prefill, most)
-                                              : placement::Copies::Deduplicated;
-  dispatcher_.run(layer, tokens_of_rank, stream_, traffic_, copies);
-  ExpertLayerTime time;
-  // Low-latency dispatch leaves room for every token of each expert, the normal one packs them.
-  const Timers& timers = timers_[timer_of_layer_[l]];
-  const operators::ExpertKernels& kernels =
-      copies == placement::Copies::PerPick ? timers.masked : timers.contiguous;
-  time_ranks(kernels, l, tokens_of_rank, time);
-  if (exchanges_) {
-    exchange_of_stage_[stage].add(traffic_, copies, most, time.dispatch, time.combine);
-    sent_[2 * stage + (copies == placement::Copies::PerPick ? 1 : 0)].add(traffic_);
-    statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
-  }
+  if (exchanges_) copies_ = exchange_of_stage_[stage].copies(prefill, most);
+  dispatcher_.run(layer, tokens_of_rank, stream_, traffic_, copies_);
+  const ExpertLayerTime time = price_drawn(layer, stage, tokens_of_rank);
   if (record != nullptr) {
-    record_ranks(kernels, tokens_of_rank, *record);
+    record_ranks(kernels_of(layer), tokens_of_rank, *record);
     record->dispatch = time.dispatch;
     record->combine = time.combine;
-    if (exchanges_) record->traffic = exchange_of_stage_[stage].last_traffic(traffic_, copies);
+    if (exchanges_) record->traffic = exchange_of_stage_[stage].last_traffic(traffic_, copies_);
+  }
+  return time;
+}
+
+const operators::ExpertKernels& ExpertCost::kernels_of(std::int64_t layer) const {
+  // Low-latency dispatch leaves room for every token of each expert, the normal one packs them.
+  const Timers& timers = timers_[timer_of_layer_[static_cast<std::size_t>(layer)]];
+  return copies_ == placement::Copies::PerPick ? timers.masked : timers.contiguous;
+}
+
+ExpertLayerTime ExpertCost::price_drawn(std::int64_t layer, std::size_t stage,
+                                        std::span<const std::int32_t> tokens_of_rank) {
+  ExpertLayerTime time;
+  time_ranks(kernels_of(layer), static_cast<std::size_t>(layer), tokens_of_rank, time);
+  if (exchanges_) {
+    const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
+    exchange_of_stage_[stage].add(traffic_, copies_, most, time.dispatch, time.combine);
+    sent_[2 * stage + (copies_ == placement::Copies::PerPick ? 1 : 0)].add(traffic_);
+    statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
   }
   return time;
 }

@@ -68,6 +68,10 @@ class ExpertCost {
   [[nodiscard]] ExpertLayerTime price(std::int64_t layer, std::size_t stage,
                                       std::span<const std::int32_t> tokens_of_rank, bool prefill,
                                       ExpertLayerRecord* record = nullptr);
+  /// The same for the experts that the last price() drew for a layer: what there is to do besides
+  /// the draw.
+  [[nodiscard]] ExpertLayerTime price_drawn(std::int64_t layer, std::size_t stage,
+                                            std::span<const std::int32_t> tokens_of_rank);
   [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
   /// Adds the copies that a stage has exchanged so far.
   void add_traffic(std::size_t stage, StageTraffic& traffic) const;
@@ -78,6 +82,7 @@ class ExpertCost {
     operators::ExpertKernels contiguous;
     operators::ExpertKernels masked;
   };
+  [[nodiscard]] const operators::ExpertKernels& kernels_of(std::int64_t layer) const;
   void time_ranks(const operators::ExpertKernels& kernels, std::size_t layer,
                   std::span<const std::int32_t> tokens_of_rank, ExpertLayerTime& time);
   void record_ranks(const operators::ExpertKernels& kernels,
@@ -89,6 +94,7 @@ class ExpertCost {
   placement::Dispatcher dispatcher_;
   std::vector<TokenExchange> exchange_of_stage_;
   placement::LayerTraffic traffic_;
+  placement::Copies copies_ = placement::Copies::Deduplicated;  ///< How `traffic_` was counted.
   RandomStream stream_;
   ExpertStatistics statistics_;
   std::vector<std::int32_t> domain_of_rank_;

@@ -1,10 +1,14 @@
 // Whole runs in-core: requests simulated per second of one core.
 #include <benchmark/benchmark.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "scenario/catalog_reader.h"
 #include "scenario/scenario_reader.h"
+#include "serving/expert_cost.h"
+#include "serving/instance_cost.h"
 #include "serving/simulation.h"
 #include "topology/topology.h"
 #include "workload/generator.h"
@@ -15,7 +19,8 @@ namespace {
 
 const catalog::Catalog& shipped_catalog() {
   static const catalog::Catalog kCatalog =
-      scenario::read_catalog(scenario::find_catalog_directory());
+      scenario::read_catalog(scenario::find_catalog_directory(),
+                             scenario::CatalogParts::Run | scenario::CatalogParts::Prices);
   return kCatalog;
 }
 
@@ -57,6 +62,46 @@ void deepseek_v3_ep32_exact(benchmark::State& state) {
   run(state, read("deepseek_v3_h200_ep32.txtpb", {"simulation.max_requests=300"}));
 }
 BENCHMARK(deepseek_v3_ep32_exact)->Unit(benchmark::kMillisecond);
+
+/// Pricing one decode iteration of DeepSeek-V3 on 144 GPUs without the draw of experts: 144 ranks,
+/// 58 MoE layers with dispatch, experts and combine. Argument: sequences of a rank.
+void deepseek_v3_ep144_iteration(benchmark::State& state) {
+  const scenario::Scenario s = read("deepseek_v3_h800_decode_ep144.txtpb", {});
+  const serving::Deployment& d = s.deployment;
+  const topology::Topology topology(d.cluster);
+  const auto groups = serving::stage_groups(d.layout, 0);
+  std::vector<std::int32_t> domains;
+  for (const GpuId gpu : groups.front()) {
+    domains.push_back(static_cast<std::int32_t>(d.cluster.scale_up_domain_of(gpu)));
+  }
+  const auto plan = serving::make_expert_plan(d, domains, 1);
+  serving::ModelCost model(d);
+  serving::InstanceCost instance(d, model, topology, nullptr, 0, 1);
+  serving::ExpertCost experts(d, model.kernels, *plan, topology, groups,
+                              RandomStream(1, "routing", 0));
+  const auto sequences = static_cast<std::int32_t>(state.range(0));
+  std::vector<serving::RankBatch> ranks(static_cast<std::size_t>(d.layout.dp));
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    // Contexts that differ, so that ranks do.
+    ranks[r].decode_sequences = sequences;
+    ranks[r].logit_rows = sequences;
+    ranks[r].decode_context.fill(sequences * (4000 + static_cast<std::int64_t>(r)));
+  }
+  const std::vector<std::int32_t> tokens(ranks.size(), sequences);
+  const std::int64_t layers = d.model.moe_layers();
+  const bool prefill = false;
+  benchmark::DoNotOptimize(experts.price(0, 0, tokens, prefill));
+  if (model.kernels.priced_by().empty() || model.kernels.priced_by().front().curve.empty()) {
+    state.SkipWithError("the fitted curves are not in use");
+  }
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(instance.price(ranks));
+    for (std::int64_t layer = 0; layer < layers; ++layer) {
+      benchmark::DoNotOptimize(experts.price_drawn(layer, 0, tokens));
+    }
+  }
+}
+BENCHMARK(deepseek_v3_ep144_iteration)->Arg(16)->Arg(64)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace moesim
