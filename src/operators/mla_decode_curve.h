@@ -6,8 +6,8 @@
 //          shares of the data-sheet rates. A cache that stays in L2 is read faster;
 //          17 to 32 heads take two tiles, the second at a fitted share of the first.
 // Source:  measured kernels of TensorRT-LLM and SGLang; docs/models/mla.md.
-// Omits:   unequal lengths: the mean length stands for all; a new kernel variant at some head
-// count. Layer:   operators.
+// Omits:   unequal lengths (the mean stands for all); kernels that change at some head count.
+// Layer:   operators.
 #pragma once
 
 #include <span>

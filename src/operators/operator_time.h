@@ -1,8 +1,9 @@
 // The time of one operator on one GPU and what bounds it; efficiencies of the roofline.
 //
-// Model:   t = launch + max(flops / (peak * compute_efficiency), bytes / (bandwidth *
-// memory_efficiency)). Source:  Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
-// Efficiencies: docs/models/operators.md. Layer:   operators.
+// Model:   t = launch + max(flops / (peak * e_compute), bytes / (bandwidth * e_memory)).
+// Source:  Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009; the efficiencies and where
+//          curves take the roofline's place: docs/models/operators.md.
+// Layer:   operators.
 #pragma once
 
 #include "core/units.h"
