@@ -21,6 +21,10 @@ using serving::TimelineSpan;
 
 std::string microseconds_text(Seconds time) { return plain_number(time / kSecond * 1e6); }
 
+std::size_t rank_number(std::int32_t rank, std::size_t first_rank) {
+  return first_rank + static_cast<std::size_t>(rank);
+}
+
 /// What limits it most, and each limit's part where there are several.
 std::string limit_args(const serving::LimitedTime& by) {
   std::size_t most = 0;
@@ -38,12 +42,13 @@ std::string limit_args(const serving::LimitedTime& by) {
   return args;
 }
 
-std::string span_args(const TimelineSpan& span, const RankBatch& batch) {
+/// `first_rank`: of the stage, as the instance numbers its ranks.
+std::string span_args(const TimelineSpan& span, const RankBatch& batch, std::size_t first_rank) {
   std::string args = fmt::format(R"("us":{})", microseconds_text(span.length));
   if (span.layer >= 0) args += fmt::format(R"(,"layer":{})", span.layer);
   switch (span.part) {
     case StepPart::Waiting:
-      return args + fmt::format(R"(,"waits for rank":{})", span.waits_for);
+      return args + fmt::format(R"(,"waits for rank":{})", rank_number(span.waits_for, first_rank));
     case StepPart::Overhead:
       return args;
     case StepPart::Attention:
@@ -63,8 +68,10 @@ std::string span_args(const TimelineSpan& span, const RankBatch& batch) {
   return args + limit_args(span.by);
 }
 
-std::string span_name(const TimelineSpan& span) {
-  if (span.part == StepPart::Waiting) return fmt::format("waiting for rank {}", span.waits_for);
+std::string span_name(const TimelineSpan& span, std::size_t first_rank) {
+  if (span.part == StepPart::Waiting) {
+    return fmt::format("waiting for rank {}", rank_number(span.waits_for, first_rank));
+  }
   if (span.all_gather) return "all-gather";
   return std::string(kPartNames[static_cast<std::size_t>(span.part)]);
 }
@@ -89,12 +96,12 @@ void name_instance(TraceEvents& events, const IterationTimeline& iteration) {
       const std::string of =
           tp > 1 && tp < stage.ranks ? fmt::format(" (dp {}, tp {})", r / tp, r % tp) : "";
       events.thread_name({process, static_cast<std::int64_t>(r) + 1},
-                         fmt::format("rank {}{}", r, of));
+                         fmt::format("rank {}{}", s * stage.ranks + r, of));
     }
     const bool sends = s + 1 < iteration.stages.size();
     if (stage.ranks == 1 && !sends) continue;
     events.process_name(process + 1, "links of " + name);
-    name_links(events, process + 1, stage, sends);
+    name_links(events, process + 1, stage, s * stage.ranks, sends);
   }
 }
 
@@ -115,13 +122,14 @@ void write_ranks(TraceEvents& events, const IterationTimeline& iteration, std::s
       fmt::format(R"("us":{},"decoding_sequences":{},"prompt_tokens":{},"lane":{})",
                   microseconds_text(stage.length), sequences, prompt_tokens, iteration.lane));
   const std::size_t tp = stage.ranks / iteration.batches.size();
+  const std::size_t first_rank = s * stage.ranks;
   for (const TimelineSpan& span : stage.spans) {
     const std::int64_t begin = clock.at(span.start);
     const std::int64_t end = clock.at(span.start + span.length);
     const RankBatch& batch = iteration.batches[static_cast<std::size_t>(span.rank) / tp];
     const bool waits = span.part == StepPart::Waiting;
-    events.slice(line(span.rank), span_name(span), begin, end, span_args(span, batch),
-                 waits ? "grey" : "");
+    events.slice(line(span.rank), span_name(span, first_rank), begin, end,
+                 span_args(span, batch, first_rank), waits ? "grey" : "");
     // An arrow needs a slice at both ends; the last nanosecond lies inside both.
     if (waits && end > begin) {
       events.arrow(line(span.waits_for), line(span.rank), "waits", end - 1);

@@ -85,11 +85,13 @@ void write_exchange(TraceEvents& events, std::int64_t process, const TraceClock&
 
 }  // namespace
 
-void name_links(TraceEvents& events, std::int64_t process, const StageTimeline& stage, bool sends) {
-  const auto name = [&](std::int64_t first, std::size_t count, std::string_view what) {
+void name_links(TraceEvents& events, std::int64_t process, const StageTimeline& stage,
+                std::size_t first_rank, bool sends) {
+  const auto name = [&](std::int64_t first, std::size_t count, std::string_view what,
+                        std::size_t number) {
     for (std::size_t l = 0; l < count; ++l) {
       events.thread_name({process, first + static_cast<std::int64_t>(l)},
-                         fmt::format("{} {}", what, l));
+                         fmt::format("{} {}", what, number + l));
     }
   };
   const auto reduces = [&](bool nodes) {
@@ -98,9 +100,13 @@ void name_links(TraceEvents& events, std::int64_t process, const StageTimeline& 
     });
   };
   const std::size_t nics = stage.traffic.empty() ? 0 : stage.traffic.front().nic_out.size();
-  if (!stage.traffic.empty() || reduces(false)) name(kPorts, stage.ranks, "scale-up port of rank");
-  name(kNics, nics, "NIC");
-  if (reduces(true)) name(kCollectives, stage.ranks, "all-reduce between nodes, rank");
+  if (!stage.traffic.empty() || reduces(false)) {
+    name(kPorts, stage.ranks, "scale-up port of rank", first_rank);
+  }
+  name(kNics, nics, "NIC", 0);
+  if (reduces(true)) {
+    name(kCollectives, stage.ranks, "all-reduce between nodes, rank", first_rank);
+  }
   if (sends) events.thread_name({process, kToNextStage}, "to the next stage");
 }
 

@@ -3,6 +3,7 @@
 // Layer: report.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <ostream>
 #include <string>
@@ -57,9 +58,10 @@ class TraceEvents {
   std::int64_t arrows_ = 0;
 };
 
-/// Threads and slices of the links of one stage; `process` is theirs alone.
+/// Threads and slices of the links of one stage; `process` is theirs alone, `first_rank` the number
+/// of the stage's first rank in the instance.
 void name_links(TraceEvents& events, std::int64_t process, const serving::StageTimeline& stage,
-                bool sends);
+                std::size_t first_rank, bool sends);
 void write_links(TraceEvents& events, std::int64_t process, const serving::StageTimeline& stage);
 
 }  // namespace moesim::report

@@ -139,10 +139,11 @@ TEST_CASE("timeline: an arrow joins work of the rank waited for with the wait",
       REQUIRE(work.find("waiting") == std::string::npos);
       const Struct wait = slice_at(ends[i]);
       const double rank = at(at(wait, "args").struct_value(), "waits for rank").number_value();
-      // Threads of ranks are numbered from 1: 0 holds the iterations.
-      REQUIRE(static_cast<std::int64_t>(rank) + 1 == line(starts[i]).second);
-      REQUIRE(word(wait, "name") ==
-              "waiting for rank " + std::to_string(line(starts[i]).second - 1));
+      // Threads hold ranks from 1 (0: the iterations), stage by stage; processes of ranks are odd.
+      const auto stage = (line(starts[i]).first - 1) / 2 % layout.pp;
+      const std::int64_t number = line(starts[i]).second - 1 + stage * layout.tp * layout.dp;
+      REQUIRE(static_cast<std::int64_t>(rank) == number);
+      REQUIRE(word(wait, "name") == "waiting for rank " + std::to_string(number));
     }
   }
 }
