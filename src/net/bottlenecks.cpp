@@ -18,7 +18,7 @@ Bottlenecks::Bottlenecks(std::span<const BytesPerSecond> capacity) {
   double widest = 0.0;
   for (const BytesPerSecond c : capacity) {
     const double bytes_per_second = c / (kByte / kSecond);
-    MOESIM_CHECK(bytes_per_second > 0.0 && bytes_per_second < kOpen, "links carry bytes");
+    MOESIM_CHECK(bytes_per_second >= 0.0 && bytes_per_second < kOpen, "links have rates");
     widest = std::max(widest, bytes_per_second);
   }
   // A power of two, so that going from quanta to bytes is exact.
@@ -27,7 +27,8 @@ Bottlenecks::Bottlenecks(std::span<const BytesPerSecond> capacity) {
   quantum_ = std::ldexp(1.0, exponent - 52);
   for (const BytesPerSecond c : capacity) {
     capacity_.push_back(whole(c / (kByte / kSecond) / quantum_));
-    MOESIM_CHECK(capacity_.back() >= 1.0, "links of one network are within 2^51 of each other");
+    MOESIM_CHECK(capacity_.back() >= 1.0 || c == BytesPerSecond{},
+                 "links of one network are within 2^51 of each other");
   }
   const std::size_t links = capacity_.size();
   const std::size_t padded = (links + kBlock - 1) / kBlock * kBlock;
@@ -55,6 +56,7 @@ ClassId Bottlenecks::add_class(std::span<const LinkId> path) {
   c.hops = static_cast<std::uint32_t>(path.size());
   for (std::size_t i = 0; i < path.size(); ++i) {
     MOESIM_CHECK(path[i].index() < capacity_.size(), "a path is made of links that exist");
+    MOESIM_CHECK(capacity_[path[i].index()] > 0.0, "no path crosses a link that is down");
     const auto before = path.begin() + static_cast<std::ptrdiff_t>(i);
     MOESIM_CHECK(std::find(path.begin(), before, path[i]) == before, "a path crosses a link once");
     path_.push_back(path[i].value());

@@ -43,10 +43,11 @@ class Bottlenecks {
     std::int32_t from = kNone;  ///< Link; kNone for a class that has just started.
     std::int32_t to = 0;
   };
-  /// Precondition (checked): capacities are positive and finite.
+  /// A link of rate 0 is down. Precondition (checked): capacities are finite, none negative.
   explicit Bottlenecks(std::span<const BytesPerSecond> capacity);
 
-  /// A new class without weight. Preconditions (checked): a path of known links, each once.
+  /// A new class without weight. Preconditions (checked): a path of known links, each once and none
+  /// down.
   ClassId add_class(std::span<const LinkId> path);
   /// Sets the weight; 0 takes the class away. Takes effect with the next `solve`.
   void set_weight(ClassId path_class, std::int32_t weight);

@@ -20,7 +20,10 @@ constexpr double kNarrowGap = 0.04;
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
-double seconds_for_a_byte(BytesPerSecond rate) { return kByte / rate / kSecond; }
+/// Links that are down carry no copies.
+double seconds_for_a_byte(BytesPerSecond rate) {
+  return rate > BytesPerSecond{} ? kByte / rate / kSecond : 0.0;
+}
 
 }  // namespace
 
@@ -34,7 +37,9 @@ ExchangeEstimate::ExchangeEstimate(const Topology& topology, std::span<const Pai
   for (const Pair& pair : pairs) {
     if (pair.from != pair.to) {
       for (const LinkId link : topology.path(pair.from, pair.to)) {
-        const bool leaf = topology.links()[link.index()].kind == LinkKind::LeafSpine;
+        const topology::Link& crossed = topology.links()[link.index()];
+        MOESIM_CHECK(crossed.bandwidth > BytesPerSecond{}, "no path crosses a link that is down");
+        const bool leaf = crossed.kind == LinkKind::LeafSpine;
         if (leaf || dominated[link.index()] == 0) links_.push_back(link.value());
       }
     }

@@ -38,7 +38,9 @@ std::vector<std::uint8_t> dominated_links(const Topology& topology) {
   const auto vertices = topology.vertices();
   std::vector<std::vector<std::int32_t>> out(vertices.size());
   std::vector<std::vector<std::int32_t>> in(vertices.size());
+  const auto down = [&](std::size_t l) { return links[l].bandwidth == BytesPerSecond{}; };
   for (std::size_t l = 0; l < links.size(); ++l) {
+    if (down(l)) continue;
     out[at(links[l].from)].push_back(static_cast<std::int32_t>(l));
     in[at(links[l].to)].push_back(static_cast<std::int32_t>(l));
   }
@@ -47,6 +49,7 @@ std::vector<std::uint8_t> dominated_links(const Topology& topology) {
   };
   std::vector<std::uint8_t> dominated(links.size(), 0);
   for (std::size_t l = 0; l < links.size(); ++l) {
+    if (down(l)) continue;
     const Link& link = links[l];
     const Link* after = is_end(link.to) ? nullptr : only_other(links, out[at(link.to)], link);
     const Link* before = is_end(link.from) ? nullptr : only_other(links, in[at(link.from)], link);

@@ -43,6 +43,7 @@ PathId FlowNetwork::add_path(std::span<const LinkId> links) {
   std::vector<LinkId> sharing;
   for (const LinkId link : links) {
     MOESIM_CHECK(link.index() < capacity_.size(), "a path is made of links that exist");
+    MOESIM_CHECK(capacity_[link.index()] > 0.0, "no path crosses a link that is down");
     if (pass_over_[link.index()] == 0) sharing.push_back(link);
   }
   // The order of links makes no difference to sharing.
@@ -260,7 +261,7 @@ std::vector<LinkUse> FlowNetwork::use(SimTime now) const {
     const Clock& clock = clock_[l];
     const double under_way = clock.rate > 0.0 ? seconds_between(clock.since, now) : 0.0;
     uses.push_back({.carried = bytes[l] * kByte,
-                    .busy = bytes[l] / capacity_[l] * kSecond,
+                    .busy = bytes[l] > 0.0 ? bytes[l] / capacity_[l] * kSecond : Seconds{},
                     .bottleneck = clock.full + under_way * kSecond});
   }
   return uses;

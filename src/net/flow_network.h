@@ -49,10 +49,12 @@ class FlowNetwork {
  public:
   /// `pass_over`: links that can never be a bottleneck because each of their flows also crosses one
   /// narrower link of theirs (net::dominated_links finds them); they only count bytes. Empty: none.
+  /// Links of rate 0 are down.
   explicit FlowNetwork(std::span<const BytesPerSecond> capacity,
                        std::span<const std::uint8_t> pass_over = {});
 
-  /// Makes a path known; the same links give the same id. At least one link is not passed over.
+  /// Makes a path known; the same links give the same id. At least one link is not passed over;
+  /// none is down (checked).
   PathId add_path(std::span<const LinkId> links);
   /// Starts a flow; it gets a rate with the next `rerate`. Preconditions (checked): bytes > 0,
   /// weight >= 1.

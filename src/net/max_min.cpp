@@ -37,8 +37,8 @@ MaxMin::MaxMin(std::span<const BytesPerSecond> capacity) {
   for (const BytesPerSecond c : capacity) {
     const double bytes_per_second = c / (kByte / kSecond);
     MOESIM_CHECK(
-        bytes_per_second > 0.0 && bytes_per_second < std::numeric_limits<double>::infinity(),
-        "links carry bytes");
+        bytes_per_second >= 0.0 && bytes_per_second < std::numeric_limits<double>::infinity(),
+        "links have rates");
     capacity_.push_back(bytes_per_second);
   }
 }
@@ -51,6 +51,7 @@ void MaxMin::index_flows(const FlowSet& flows) {
   for (std::size_t f = 0; f < flows.size(); ++f) {
     for (const LinkId link : flows.path(f)) {
       MOESIM_CHECK(link.index() < capacity_.size(), "a path is made of links that exist");
+      MOESIM_CHECK(capacity_[link.index()] > 0.0, "no path crosses a link that is down");
       ++open_[link.index()];
       weight_[link.index()] += flows.weight(f);
     }

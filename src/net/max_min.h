@@ -41,9 +41,10 @@ class FlowSet {
 /// Solves for one set of links. Not safe to share between threads: scratch is inside.
 class MaxMin {
  public:
-  /// Precondition (checked): capacities are positive and finite.
+  /// A link of rate 0 is down. Precondition (checked): capacities are finite, none negative.
   explicit MaxMin(std::span<const BytesPerSecond> capacity);
-  /// Rate of each flow. The result is valid until the next call.
+  /// Rate of each flow. The result is valid until the next call. Precondition (checked): paths of
+  /// links that exist and are up.
   [[nodiscard]] std::span<const BytesPerSecond> solve(const FlowSet& flows);
   /// The link that fixed each flow of the last call.
   [[nodiscard]] std::span<const LinkId> bottlenecks() const { return bottleneck_; }

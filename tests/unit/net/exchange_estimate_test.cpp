@@ -65,6 +65,43 @@ TEST_CASE("exchange_estimate: a hot port waits for its share of a narrow leaf", 
   CHECK(estimate.shared());
 }
 
+TEST_CASE("exchange_estimate, fabric: a NIC that is down carries nothing", "[net][oracle]") {
+  // Two nodes of two GPUs. GPU 1 has lost its NIC and shares that of GPU 0: 5 copies 0 -> 2 and 3
+  // copies 1 -> 3 leave by one port of 10 GB/s (without the fault by one each). 80 kB: 8 us.
+  topology::Cluster cluster = toy_cluster(2, 2);
+  cluster.degraded = {{.link = "node0/nic1", .share = 0.0}};
+  const Topology topology(cluster);
+  const std::vector<GpuId> group = gpus(4);
+  std::vector<std::int32_t> copies(16, 0);
+  copies[0 * 4 + 2] = 5;
+  copies[1 * 4 + 3] = 3;
+  ExchangeEstimate estimate(topology, direct_pairs(group));
+  CHECK_THAT(estimate.time(copies, 10_kB) / 1.0_us, WithinRel(8.0, 1e-12));
+  const std::vector<BytesPerSecond> idle(topology.links().size());
+  const auto beside = estimate.time_beside(copies, 10_kB, idle);
+  REQUIRE(beside.has_value());
+  CHECK_THAT(*beside / 1.0_us, WithinRel(8.0, 1e-12));
+  CHECK(estimate.time(std::vector<std::int32_t>(16, 0), 10_kB) == Seconds{});
+
+  Fabric fabric(topology);
+  const auto flows = direct_all_to_all_flows(topology, group, copies, 10_kB);
+  const Seconds full = time_alone(fabric, flows) - flows.phases[0].latency;
+  CHECK_THAT(full / 1.0_us, WithinRel(8.0, 1e-6));
+  const auto uses = fabric.network().use(fabric.network().last_change());
+  double kilobytes = 0.0;
+  std::int64_t down = 0;
+  for (std::size_t l = 0; l < uses.size(); ++l) {
+    const topology::Link& link = topology.links()[l];
+    if (link.kind == topology::LinkKind::NicPort) kilobytes += uses[l].carried / 1_kB;
+    if (link.bandwidth > BytesPerSecond{}) continue;
+    ++down;
+    CHECK(uses[l].carried == Bytes{});
+    CHECK(uses[l].busy == Seconds{});
+  }
+  CHECK(down == 2);
+  CHECK_THAT(kilobytes, WithinRel(160.0, 1e-9));
+}
+
 TEST_CASE("exchange_estimate: never below the busiest link; twice the copies take twice as long",
           "[net][property]") {
   CHECK(rc::check([] {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <initializer_list>
 
+#include "net/flow_network.h"
 #include "tests/support/aborts.h"
 #include "tests/support/catch.h"
 #include "tests/unit/net/random_flows.h"
@@ -87,7 +88,7 @@ TEST_CASE("max_min: three senders to a hot receiver and one elsewhere", "[net][o
 TEST_CASE("max_min: no flows, no rates; broken input is a bug", "[net]") {
   MaxMin solver(std::array{1_GBps});
   CHECK(solver.solve(FlowSet{}).empty());
-  CHECK(test::aborts([] { const MaxMin broken(std::array{0_GBps}); }));
+  CHECK(test::aborts([] { const MaxMin broken(std::array{-1_GBps}); }));
   CHECK(test::aborts([] { flows_over({{}}); }));
   CHECK(test::aborts([] { flows_over({{0, 0}}); }));
   CHECK(test::aborts([] {
@@ -143,6 +144,30 @@ TEST_CASE("max_min: every flow has a full link on which none has a higher level"
       RC_ASSERT(rates[f] / 1.0_Bps / flows.weight(f) > highest[link] * (1.0 - 1e-9));
     }
   }));
+}
+
+TEST_CASE("max_min, flow_network: a link that is down is not there; no path may cross it",
+          "[net]") {
+  const std::vector<BytesPerSecond> capacity{10_GBps, 0_GBps};
+  const std::vector<LinkId> up{LinkId{0}};
+  const std::vector<LinkId> over{LinkId{0}, LinkId{1}};
+  FlowSet flows;
+  flows.add(up);
+  flows.add(up);
+  MaxMin solver(capacity);
+  CHECK_THAT(gigabytes(solver.solve(flows)[0]), WithinRel(5.0, 1e-12));
+  Bottlenecks bottlenecks(capacity);
+  const ClassId both = bottlenecks.add_class(up);
+  bottlenecks.set_weight(both, 2);
+  bottlenecks.solve();
+  CHECK_THAT(gigabytes(bottlenecks.rate(both)), WithinRel(5.0, 1e-9));
+  CHECK(test::aborts([&] { (void)bottlenecks.add_class(over); }));
+  flows.add(over);
+  CHECK(test::aborts([&] { (void)solver.solve(flows); }));
+  // Passed over or not.
+  FlowNetwork network(capacity, std::vector<std::uint8_t>{0, 1});
+  CHECK(test::aborts([&] { (void)network.add_path(over); }));
+  CHECK(test::aborts([] { const Bottlenecks broken(std::array{-1_GBps}); }));
 }
 
 }  // namespace
