@@ -44,7 +44,9 @@ Priced pair_all_reduce(const Deployment& d, Bytes bytes) {
   const std::vector<GpuId> pair{GpuId(0), GpuId(1)};
   LimitedTime time;
   GroupCollective::all_reduce(d, kernels, topology, pair).add(bytes, time);
-  return {time.sum(), kernels.priced_by().size()};
+  std::size_t curves = 0;
+  for (const PricedBy& each : kernels.priced_by()) curves += each.curve.empty() ? 0 : 1;
+  return {time.sum(), curves};
 }
 
 TEST_CASE("group collective: a pair of a mesh has its own link alone, whatever curves there are",
