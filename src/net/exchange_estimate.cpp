@@ -17,6 +17,8 @@ using topology::Topology;
 constexpr std::array<double, 4> kStops{0.7, 1.0, 1.5, 2.5};
 /// Widest gap between the times with and without other traffic that still is an answer.
 constexpr double kNarrowGap = 0.04;
+/// An uplink and the sum of its ports are equal up to this.
+constexpr double kRounding = 1e-9;
 
 std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
@@ -64,20 +66,19 @@ void ExchangeEstimate::add_narrow_links(const Topology& topology) {
     narrow.crossings.push_back({.pair = pair, .port = of_link});
   };
   for (std::size_t p = 0; p + 1 < first_.size(); ++p) {
-    // A path through the spine: port out, up, down, port in, one after the other.
-    for (std::size_t i = first_[p]; i + 3 < first_[p + 1]; ++i) {
-      if (links[at(links_[i])].kind != LinkKind::NicPort ||
-          links[at(links_[i + 1])].kind != LinkKind::LeafSpine) {
-        continue;
-      }
-      add(links_[i + 1], static_cast<std::int32_t>(p), links_[i]);
-      add(links_[i + 2], static_cast<std::int32_t>(p), links_[i + 3]);
+    // A path through the spine: port out (or the slot, if that is narrower), up, down, port in.
+    for (std::size_t up = first_[p]; up + 1 < first_[p + 1]; ++up) {
+      if (links[at(links_[up])].kind != LinkKind::LeafSpine) continue;
+      const auto pair = static_cast<std::int32_t>(p);
+      if (up > first_[p]) add(links_[up], pair, links_[up - 1]);
+      if (up + 2 < first_[p + 1]) add(links_[up + 1], pair, links_[up + 2]);
+      break;
     }
   }
   std::erase_if(narrow_, [&](const NarrowLink& narrow) {
     BytesPerSecond ports;
     for (const std::int32_t port : narrow.ports) ports += links[at(port)].bandwidth;
-    return links[at(narrow.link)].bandwidth >= ports;
+    return links[at(narrow.link)].bandwidth >= ports * (1.0 - kRounding);
   });
   std::size_t most = 0;
   for (const NarrowLink& narrow : narrow_) most = std::max(most, narrow.ports.size());

@@ -38,6 +38,11 @@ class ExchangeEstimate {
   /// Pairs of a GPU with itself are allowed and move nothing.
   ExchangeEstimate(const topology::Topology& topology, std::span<const Pair> pairs);
 
+  /// Whether some leaf link is narrower than the ports of the pairs below it: uplinks
+  /// oversubscribed, degraded, or one of several spines. If none is, the busiest link is the
+  /// answer.
+  [[nodiscard]] bool has_narrow_links() const { return !narrow_.empty(); }
+
   /// Without latency. `copies`: a count per pair.
   [[nodiscard]] Seconds time(std::span<const std::int32_t> copies, Bytes bytes_per_copy);
   /// Beside other traffic that loads the links at the given rates (FlowNetwork::load of each link).

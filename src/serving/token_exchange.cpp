@@ -21,6 +21,16 @@ bool has_deepep(const Deployment& d) {
   return d.curves && (d.cluster.gpu.scale_up == catalog::ScaleUpKind::NvSwitch);
 }
 
+/// Whether copies between the ranks may cross the spine.
+bool spans_leaves(const topology::Topology& topology, std::span<const GpuId> group) {
+  const auto leaf = [&](GpuId gpu) {
+    const auto attachment = topology.attachment(gpu);
+    return attachment ? attachment->leaf : -1;
+  };
+  return std::any_of(group.begin(), group.end(),
+                     [&](GpuId gpu) { return leaf(gpu) != leaf(group.front()); });
+}
+
 }  // namespace
 
 TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
@@ -39,10 +49,11 @@ TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
     Way direct = make_way(deployment, kernels, topology, group, AllToAllKind::LowLatency, shape);
     if (direct.measured) ways_.push_back(std::move(direct));
   }
-  if (!one_domain && topology.cluster().oversubscription > 1.0) {
+  if (!one_domain && spans_leaves(topology, group)) {
     std::vector<net::ExchangeEstimate::Pair> pairs = net::all_to_all_pairs(topology, group);
     pairs.resize(static_cast<std::size_t>(ranks_ * ways_.front().exchange.domains()));
     estimate_.emplace(topology, pairs);
+    if (!estimate_->has_narrow_links()) estimate_.reset();
   }
 }
 

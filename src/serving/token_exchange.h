@@ -3,7 +3,7 @@
 // Iterations with prompts, or with more tokens than the low-latency buffers hold, use the normal
 // kernels; pure decode uses the low-latency ones; TensorRT-LLM inside one scale-up domain uses its
 // NVLink kernels. Without curves: latency and the busiest link, node-de-duplicated. Where leaf
-// links are oversubscribed the max-min estimate of `net` takes the place of the busiest link.
+// links are narrower than the ports below the max-min estimate of `net` takes the place of the busiest link.
 // Source:  DeepEP's two modes and SGLang's automatic choice; docs/models/collectives.md.
 // Layer:   serving.
 #pragma once
@@ -69,7 +69,8 @@ class TokenExchange {
   std::int64_t ranks_;
   /// [0]: de-duplicated copies; [1]: a copy per pick, where there are such kernels.
   std::vector<Way> ways_;
-  /// Of the copies between domains; only where leaf links are narrower than the ports below.
+  /// Of the copies between domains; only where leaf links they may cross are narrower than the
+  /// ports below: oversubscribed, degraded, or one of several spines.
   std::optional<net::ExchangeEstimate> estimate_;
 };
 

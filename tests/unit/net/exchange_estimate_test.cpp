@@ -102,6 +102,36 @@ TEST_CASE("exchange_estimate, fabric: a NIC that is down carries nothing", "[net
   CHECK_THAT(kilobytes, WithinRel(160.0, 1e-9));
 }
 
+TEST_CASE("exchange_estimate: what makes a leaf link narrow", "[net]") {
+  const auto is_narrow = [](const topology::Cluster& cluster) {
+    const Topology topology(cluster);
+    return ExchangeEstimate(topology, direct_pairs(gpus(cluster.gpus()))).has_narrow_links();
+  };
+  topology::Cluster cluster = narrow_leaves();
+  CHECK(is_narrow(cluster));
+  cluster.oversubscription = 1.0;
+  CHECK_FALSE(is_narrow(cluster));
+  // Rates whose sums round.
+  cluster.nic.bandwidth = 10_GBps / 3.0;
+  cluster.nic.efficiency = 0.9;
+  cluster.leaf_ports = 6;
+  CHECK_FALSE(is_narrow(cluster));
+  cluster = narrow_leaves();
+  cluster.oversubscription = 1.0;
+  cluster.degraded = {{.link = "leaf0 - spine", .share = 0.5}};
+  CHECK(is_narrow(cluster));
+  // The four ports below a leaf may all send to one spine that has half of its rate.
+  cluster.degraded.clear();
+  cluster.spine_switches = 2;
+  CHECK(is_narrow(cluster));
+  // Slots slower than the ports: 4 * 5 GB/s below uplinks of 20 GB/s; of 4 * 10 / 3 they are.
+  cluster = narrow_leaves();
+  cluster.pcie.bandwidth = 5_GBps;
+  CHECK_FALSE(is_narrow(cluster));
+  cluster.oversubscription = 3.0;
+  CHECK(is_narrow(cluster));
+}
+
 TEST_CASE("exchange_estimate: never below the busiest link; twice the copies take twice as long",
           "[net][property]") {
   CHECK(rc::check([] {
