@@ -25,6 +25,7 @@ std::string parent_path(const std::string& path) {
 
 std::string join_path(std::string_view parent, std::string_view name) {
   if (parent.empty()) return std::string(name);
+  if (name.empty()) return std::string(parent);
   return fmt::format("{}.{}", parent, name);
 }
 
