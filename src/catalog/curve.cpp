@@ -48,7 +48,7 @@ std::optional<CurveMatch> CurveSet::find(std::string_view operation, const Gpu& 
   constexpr std::string_view kNone;
   const std::span<const std::string_view> formats =
       dtypes.empty() ? std::span<const std::string_view>(&kNone, 1) : dtypes;
-  using Rank = std::tuple<std::ptrdiff_t, int, bool, bool, double>;
+  using Rank = std::tuple<std::ptrdiff_t, int, double, bool, bool, double>;
   std::optional<std::pair<Rank, const Curve*>> best;
   for (std::size_t i = 0; i < curves_.size(); ++i) {
     const CurveKey& key = curves_[i].key;
@@ -58,15 +58,41 @@ std::optional<CurveMatch> CurveSet::find(std::string_view operation, const Gpu& 
     const int strangeness = key.gpu == gpu.name                             ? 0
                             : machines_[i].architecture == gpu.architecture ? 1
                                                                             : 2;
-    const Rank rank{format - formats.begin(), strangeness, key.engine != engine,
-                    key.variant != variant, strangeness == 0 ? 1.0 : distance(machines_[i], gpu)};
+    constexpr int kOtherArchitecture = 2;
+    const double far = strangeness == 0 ? 1.0 : distance(machines_[i], gpu);
+    const Rank rank{format - formats.begin(),
+                    strangeness,
+                    strangeness == kOtherArchitecture ? far : 1.0,
+                    key.engine != engine,
+                    key.variant != variant,
+                    far};
     if (!best || rank < best->first) best = {rank, &curves_[i]};
   }
   if (!best) return std::nullopt;
   const auto& [rank, curve] = *best;
   CurveMatch match{.curve = curve, .estimate = false, .band = curve->cross_validated};
-  match.estimate = std::get<0>(rank) > 0 || std::get<1>(rank) > 0 || std::get<2>(rank);
-  if (match.estimate && curve->transferred) match.band = wider(match.band, *curve->transferred);
+  const bool estimate =
+      std::get<0>(rank) > 0 || std::get<1>(rank) > 0 || std::get<3>(rank) || std::get<4>(rank);
+  return estimate ? as_estimate(match) : match;
+}
+
+CurveMatch CurveSet::as_estimate(CurveMatch match) const {
+  match.estimate = true;
+  std::optional<ErrorBand> beyond = match.curve->transferred;
+  if (!beyond) {
+    for (const Curve& other : curves_) {
+      if (other.key.operation != match.curve->key.operation || !other.transferred) continue;
+      beyond = beyond ? wider(*beyond, *other.transferred) : *other.transferred;
+    }
+  }
+  if (!beyond) {
+    const ErrorBand& own = match.band;
+    beyond = {.median = 2.0 * own.median,
+              .p90 = 2.0 * own.p90,
+              .low = own.low * own.low,
+              .high = own.high * own.high};
+  }
+  match.band = wider(match.band, *beyond);
   return match;
 }
 

@@ -2,7 +2,8 @@
 //
 // A curve belongs to an operation on one GPU in one number format as one engine runs it. What was
 // never measured takes the nearest curve with the GPU's own data-sheet rates: nearest in number
-// format, then GPU (same architecture before others, then by rates), then engine, then variant.
+// format, then GPU (the same, one of the same architecture, or the nearest by rates), then engine,
+// then variant; among GPUs of the same architecture rates come last.
 // Source of each curve: scenarios/catalog/curves/*.txtpb. Rules: docs/models/operators.md.
 // Layer: catalog.
 #pragma once
@@ -59,8 +60,9 @@ struct Curve {
 /// A curve found, and what it may be trusted with.
 struct CurveMatch {
   const Curve* curve = nullptr;
-  bool estimate = false;  ///< Measured on another GPU, in another format or by another engine.
-  ErrorBand band;         ///< Cross-validated; for estimates the wider one of both.
+  /// Measured on another GPU, in another format, by another engine or as another variant.
+  bool estimate = false;
+  ErrorBand band;  ///< Cross-validated; for estimates the wider one of both.
 };
 
 class CurveSet {
@@ -76,6 +78,10 @@ class CurveSet {
                                                std::span<const std::string_view> dtypes,
                                                std::string_view engine,
                                                std::string_view variant = {}) const;
+  /// The same match, trusted only as far as curves of its operation reach beyond their own
+  /// measurements: the error on other GPUs, of this curve or else the widest of the operation;
+  /// where none is known, twice the errors.
+  [[nodiscard]] CurveMatch as_estimate(CurveMatch match) const;
 
  private:
   /// What nearness between GPUs rests on.

@@ -175,6 +175,20 @@ bool fits_curves(const Topology& topology, const Group& domain) {
          (host || shares_scale_up(topology, domain));
 }
 
+/// Share of the nominal rate that the slowest path between two GPUs of a domain still has.
+double left_of_scale_up(const Topology& topology, std::span<const GpuId> group) {
+  const catalog::Fabric& fabric = topology.cluster().scale_up;
+  const BytesPerSecond nominal = fabric.bandwidth * fabric.efficiency;
+  double left = 1.0;
+  for (const GpuId a : group) {
+    for (const GpuId b : group) {
+      if (a == b || !topology.shares_scale_up(a, b)) continue;
+      left = std::min(left, topology.summary(a, b).bandwidth / nominal);
+    }
+  }
+  return left;
+}
+
 void add_measured(const NcclCurve& curve, const std::vector<CollectiveOp>& ops, std::size_t ranks,
                   CollectiveCost& cost) {
   for (const CollectiveOp op : ops) {
@@ -230,20 +244,20 @@ ScaleUpLink scale_up_link(const topology::Cluster& cluster) {
   return link;
 }
 
-CollectiveCurves measured_collectives(const catalog::CurveSet& curves,
-                                      const topology::Cluster& cluster, std::string_view engine) {
+CollectiveCurves measured_collectives(const catalog::CurveSet& curves, const Topology& topology,
+                                      std::span<const GpuId> group, std::string_view engine) {
+  const topology::Cluster& cluster = topology.cluster();
   CollectiveCurves found;
-  const ScaleUpLink link = scale_up_link(cluster);
-  const auto take = [&](const catalog::CurveMatch& match, bool first) {
-    found.estimate = found.estimate || match.estimate;
-    found.band = first ? match.band : catalog::wider(found.band, match.band);
+  ScaleUpLink link = scale_up_link(cluster);
+  link.bandwidth = link.bandwidth * left_of_scale_up(topology, group);
+  const auto values = [](const catalog::CurveMatch& match) {
     return values_of(*match.curve, coefficients_of(match.curve->key.operation));
   };
-  if (const auto library = curves.find("nccl", cluster.gpu, {}, "nccl")) {
-    found.library.emplace(link, take(*library, true));
-  }
-  if (const auto own = curves.find("engine_all_reduce", cluster.gpu, {}, engine)) {
-    found.engine.emplace(link, own->curve->key.engine, take(*own, !found.library));
+  found.library_match = curves.find("nccl", cluster.gpu, {}, "nccl");
+  if (found.library_match) found.library.emplace(link, values(*found.library_match));
+  found.engine_match = curves.find("engine_all_reduce", cluster.gpu, {}, engine);
+  if (found.engine_match) {
+    found.engine.emplace(link, found.engine_match->curve->key.engine, values(*found.engine_match));
   }
   return found;
 }

@@ -36,14 +36,17 @@ namespace moesim::operators {
 struct CollectiveCurves {
   std::optional<NcclCurve> library{};
   std::optional<EngineAllReduceCurve> engine{};
-  bool estimate = false;      ///< Measured on other GPUs or another engine.
-  catalog::ErrorBand band{};  ///< The wider of those in use.
+  /// Where they come from; set where the curve is.
+  std::optional<catalog::CurveMatch> library_match{};
+  std::optional<catalog::CurveMatch> engine_match{};
 };
 /// The scale-up links of a cluster at their peak rate.
 [[nodiscard]] ScaleUpLink scale_up_link(const topology::Cluster& cluster);
-/// The nearest curves, at the rate of the cluster's own links. `engine`: "trtllm", "sglang", ...
+/// The nearest curves, at the rate of the cluster's own links, of which the slowest between two of
+/// `group` gives as much as is left where links are degraded. `engine`: "trtllm", "sglang", ...
 [[nodiscard]] CollectiveCurves measured_collectives(const catalog::CurveSet& curves,
-                                                    const topology::Cluster& cluster,
+                                                    const topology::Topology& topology,
+                                                    std::span<const GpuId> group,
                                                     std::string_view engine);
 
 /// Latency and time per byte of one algorithm.

@@ -13,6 +13,9 @@ using catalog::CurveMatch;
 using catalog::CurveSet;
 using catalog::Gpu;
 
+/// An element sent in FP8, with a 32-bit scale for every 128.
+constexpr Bytes kMeasuredDispatch = Bytes::from_base(1.0 + 4.0 / 128.0);
+
 /// Curves of the phases of one kind; none of another phase stands in.
 class PhaseFinder {
  public:
@@ -49,19 +52,26 @@ MeasuredExchange trusted(ExchangeModel model, const CurveMatch& dispatch,
 Bytes copy_size(AllToAllKind kind, ExchangePhase phase, const ExchangeShape& shape,
                 Bytes dispatch_element) {
   const bool dispatch = phase == ExchangePhase::Dispatch;
+  const auto hidden = static_cast<double>(shape.hidden);
+  const Bytes payload = hidden * (dispatch ? dispatch_element : 2.0 * kByte);
   switch (kind) {
     case AllToAllKind::Normal:
-      return dispatch ? normal_dispatch_copy(shape.hidden, shape.top_k)
+      // Beside the payload measured (FP8 with scales): for each pick its expert and weight.
+      return dispatch ? normal_dispatch_copy(shape.hidden, shape.top_k) -
+                            hidden * kMeasuredDispatch + payload
                       : normal_combine_copy(shape.hidden, shape.top_k);
     case AllToAllKind::LowLatency:
-      return dispatch ? low_latency_dispatch_copy(shape.hidden)
-                      : low_latency_combine_copy(shape.hidden);
+      return dispatch
+                 ? low_latency_dispatch_copy(shape.hidden) - hidden * kMeasuredDispatch + payload
+                 : low_latency_combine_copy(shape.hidden);
     case AllToAllKind::NvLink:
       break;
   }
-  const Bytes element = dispatch ? dispatch_element : 2.0 * kByte;
-  return static_cast<double>(shape.hidden) * element +
-         8.0 * static_cast<double>(shape.top_k) * kByte;
+  return payload + 8.0 * static_cast<double>(shape.top_k) * kByte;
+}
+
+bool measured_dispatch(AllToAllKind kind, Bytes dispatch_element) {
+  return kind == AllToAllKind::NvLink || dispatch_element == kMeasuredDispatch;
 }
 
 std::optional<MeasuredExchange> measured_exchange(const CurveSet& curves, const Gpu& gpu,

@@ -56,10 +56,12 @@ struct ExchangeModel {
   std::variant<std::monostate, LowLatencyCurves, NormalCurves, NvlinkCurves> curves{};
 };
 
-/// Bytes of a copy in the curves' own formats: FP8 out (BF16 over NVLink as `dispatch_element`
-/// says), BF16 back.
+/// Bytes of a copy: elements of `dispatch_element` out and BF16 back, with the kernels' headers.
 [[nodiscard]] Bytes copy_size(AllToAllKind kind, ExchangePhase phase, const ExchangeShape& shape,
                               Bytes dispatch_element);
+
+/// Whether elements of that size were sent when the kernels were timed (FP8 with scales).
+[[nodiscard]] bool measured_dispatch(AllToAllKind kind, Bytes dispatch_element);
 
 /// A model with the nearest curves, and what they may be trusted with.
 struct MeasuredExchange {

@@ -18,7 +18,10 @@ std::size_t distinct_laws(const Deployment& d) {
                                           d.efficiency.prefill_attention,
                                           d.efficiency.decode_attention);
     const ContextLaw law = context_law(kind.attention, timer);
-    if (std::find(laws.begin(), laws.end(), law) == laws.end()) laws.push_back(law);
+    // Layers that hide part of the context have it summed as a whole as well.
+    for (const ContextLaw& each : {law, hides_context(law) ? ContextLaw{} : law}) {
+      if (std::find(laws.begin(), laws.end(), each) == laws.end()) laws.push_back(each);
+    }
   }
   return laws.size();
 }

@@ -22,6 +22,11 @@ struct ContextLaw {
   friend bool operator==(const ContextLaw&, const ContextLaw&) = default;
 };
 
+/// Part of the context is cached but not read.
+[[nodiscard]] inline bool hides_context(const ContextLaw& law) {
+  return law.cap != kNoCap && law.cap > 0;
+}
+
 /// What one rank computes in one iteration. Counts of tokens.
 struct RankBatch {
   std::int32_t decode_sequences = 0;

@@ -11,28 +11,26 @@ bool one_domain(const topology::Topology& topology, std::span<const GpuId> group
                      [&](GpuId gpu) { return topology.shares_scale_up(group.front(), gpu); });
 }
 
-operators::ScaleUpLink link_of(const topology::Cluster& cluster) {
-  operators::ScaleUpLink link = operators::scale_up_link(cluster.gpu);
-  link.bandwidth = cluster.scale_up.bandwidth;
-  return link;
+/// Peers of a PCIe box meet at the host; the engines' kernels work there as well.
+bool one_box(const topology::Topology& topology, std::span<const GpuId> group) {
+  const topology::Cluster& cluster = topology.cluster();
+  return cluster.scale_up.kind == catalog::FabricKind::Pcie &&
+         cluster.node_of(group.front()) == cluster.node_of(group.back());
 }
 
-/// Curves are of groups behind one switch, or inside one PCIe box. GPUs joined by pair links reach
-/// each other at a rate that depends on the size of the group: they take the plain form.
-bool has_curve(const Deployment& d, const topology::Topology& topology,
-               std::span<const GpuId> group) {
-  const catalog::ScaleUpKind kind = d.cluster.gpu.scale_up;
-  const bool box = kind == catalog::ScaleUpKind::Pcie &&
-                   d.cluster.node_of(group.front()) == d.cluster.node_of(group.back());
-  const bool switched = kind == catalog::ScaleUpKind::NvSwitch && one_domain(topology, group);
-  return group.size() > 1 && d.curves && (box || switched);
+operators::CollectiveCurves curves_of(const Deployment& deployment,
+                                      const topology::Topology& topology,
+                                      std::span<const GpuId> group) {
+  if (!deployment.curves || group.size() < 2) return {};
+  return operators::measured_collectives(*deployment.curves, topology, group,
+                                         deployment.engine.kernels);
 }
 
 }  // namespace
 
-void GroupCollective::set_plain(operators::CollectiveCost cost,
-                                const topology::Topology& topology) {
-  plain_ = std::move(cost);
+GroupCollective::GroupCollective(operators::CollectiveCost cost, operators::CollectiveCost plain,
+                                 const topology::Topology& topology)
+    : cost_(std::move(cost)), plain_(std::move(plain)) {
   if (plain_.seconds_per_byte <= 0.0) return;
   const auto link = static_cast<std::size_t>(plain_.busiest.value());
   link_ =
@@ -42,53 +40,40 @@ void GroupCollective::set_plain(operators::CollectiveCost cost,
 GroupCollective GroupCollective::all_reduce(const Deployment& deployment, Kernels& kernels,
                                             const topology::Topology& topology,
                                             std::span<const GpuId> group) {
-  GroupCollective collective;
-  collective.set_plain(one_domain(topology, group) ? operators::direct_all_reduce(topology, group)
-                                                   : operators::all_reduce(topology, group),
-                       topology);
-  if (!has_curve(deployment, topology, group)) return collective;
-  const std::string& engine = deployment.engine.kernels;
-  if (const auto match =
-          kernels.communication(StepPart::AllReduce, "engine_all_reduce", engine, "")) {
-    const operators::EngineAllReduceCurve curve(
-        link_of(deployment.cluster), engine,
-        values_of(*match->curve, operators::EngineAllReduceCurve::coefficients()));
-    collective.engine_ = curve.at(static_cast<std::int64_t>(group.size()));
-  }
-  return collective;
+  const operators::CollectiveCurves curves = curves_of(deployment, topology, group);
+  const bool own_kernel = one_domain(topology, group) || one_box(topology, group);
+  const auto form = [&](const operators::CollectiveCurves& with) {
+    return own_kernel && (one_domain(topology, group) || with.engine)
+               ? operators::direct_all_reduce(topology, group, with)
+               : operators::all_reduce(topology, group, with);
+  };
+  operators::CollectiveCost cost = form(curves);
+  kernels.note_collective(StepPart::AllReduce, own_kernel ? "engine_all_reduce" : "nccl",
+                          cost.measured.empty() ? std::nullopt
+                          : own_kernel          ? curves.engine_match
+                                                : curves.library_match);
+  return {std::move(cost), form({}), topology};
 }
 
 GroupCollective GroupCollective::all_gather(const Deployment& deployment, Kernels& kernels,
                                             const topology::Topology& topology,
                                             std::span<const GpuId> group) {
-  GroupCollective collective;
-  collective.set_plain(operators::all_gather(topology, group), topology);
-  if (!has_curve(deployment, topology, group)) return collective;
-  if (const auto match = kernels.communication(StepPart::AllReduce, "nccl", "nccl", "")) {
-    const operators::NcclCurve curve(
-        link_of(deployment.cluster),
-        values_of(*match->curve, operators::NcclCurve::coefficients()));
-    collective.library_ =
-        curve.at(operators::CollectiveOp::AllGather, static_cast<std::int64_t>(group.size()));
-  }
-  return collective;
-}
-
-Seconds GroupCollective::time(Bytes bytes) const {
-  if (engine_) return engine_->time(bytes);
-  if (library_) return library_->time(bytes);
-  return plain_.time(bytes);
+  const operators::CollectiveCurves curves = curves_of(deployment, topology, group);
+  operators::CollectiveCost cost = operators::all_gather(topology, group, curves);
+  kernels.note_collective(StepPart::AllReduce, "nccl",
+                          cost.measured.empty() ? std::nullopt : curves.library_match);
+  return {std::move(cost), operators::all_gather(topology, group), topology};
 }
 
 double GroupCollective::link_use(Bytes bytes) const {
-  const Seconds all = time(bytes);
+  const Seconds all = cost_.time(bytes);
   if (all <= Seconds{}) return 0.0;
   return std::min(1.0, bytes / kByte * plain_.seconds_per_byte * kSecond / all);
 }
 
 void GroupCollective::add(Bytes bytes, LimitedTime& time_by_limit) const {
-  const Seconds all = time(bytes);
-  const Seconds latency = std::min(all, time(Bytes{}));
+  const Seconds all = cost_.time(bytes);
+  const Seconds latency = std::min(all, cost_.time(Bytes{}));
   // The part that grows with the bytes is the links', the rest the messages'.
   time_by_limit[Limit::Latency] += latency;
   time_by_limit[link_] += all - latency;

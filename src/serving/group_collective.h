@@ -1,16 +1,12 @@
 // A tensor-parallel collective of one group: on the engine's or library's curve where the group
-// shares scale-up links, else from the links of the topology.
+// shares a switch or a box, else from the links of the topology.
 //
 // Layer: serving.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <span>
 
 #include "operators/collectives.h"
-#include "operators/engine_all_reduce_curve.h"
-#include "operators/nccl_curve.h"
 #include "serving/deployment.h"
 #include "serving/kernels.h"
 #include "serving/step_time.h"
@@ -35,14 +31,12 @@ class GroupCollective {
   [[nodiscard]] double link_use(Bytes bytes) const;
 
  private:
-  /// The link that a plain form is bound by.
-  void set_plain(operators::CollectiveCost cost, const topology::Topology& topology);
-  [[nodiscard]] Seconds time(Bytes bytes) const;
+  GroupCollective(operators::CollectiveCost cost, operators::CollectiveCost plain,
+                  const topology::Topology& topology);
 
-  operators::CollectiveCost plain_;
-  std::optional<operators::EngineAllReduceTime> engine_;
-  std::optional<operators::RampedTime> library_;
-  Limit link_ = Limit::ScaleUp;
+  operators::CollectiveCost cost_;
+  operators::CollectiveCost plain_;  ///< The same without curves: what the links must carry.
+  Limit link_ = Limit::ScaleUp;      ///< Kind of the link that binds the plain form.
 };
 
 }  // namespace moesim::serving

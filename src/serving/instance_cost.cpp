@@ -112,8 +112,10 @@ void InstanceCost::lay_out_stages(const topology::Topology& topology,
     if (deployment_->layout.tp > 1) {
       stage.all_reduce =
           GroupCollective::all_reduce(*deployment_, model_->kernels, topology, tp_group);
-      stage.all_gather =
-          GroupCollective::all_gather(*deployment_, model_->kernels, topology, tp_group);
+      if (model.is_moe() && deployment_->layout.dp > 1) {
+        stage.all_gather =
+            GroupCollective::all_gather(*deployment_, model_->kernels, topology, tp_group);
+      }
     }
     if (s + 1 < split.size()) {
       stage.to_next = operators::point_to_point(topology, groups[s].front(), groups[s + 1].front());

@@ -24,16 +24,19 @@ std::string_view cache_format(Bytes kv_element) { return kv_element <= kByte ? "
 
 }  // namespace
 
-void Kernels::note(StepPart part, std::string_view operation,
-                   const std::optional<CurveMatch>& match) {
+void Kernels::note(StepPart part, std::string_view operation, std::optional<CurveMatch> match,
+                   bool own_of_engine) {
   PricedBy entry{.part = part, .operation = std::string(operation)};
   if (match) {
+    if (own_of_engine && deployment_->engine.kernels_borrowed && !match->estimate) {
+      match = deployment_->curves->as_estimate(*match);
+    }
     const catalog::CurveKey& key = match->curve->key;
     entry.curve = key.gpu;
     for (const std::string& word : {key.dtype, key.engine, key.variant}) {
       if (!word.empty()) entry.curve += " " + word;
     }
-    entry.estimate = match->estimate || deployment_->engine.kernels_borrowed;
+    entry.estimate = match->estimate;
     entry.band = match->band;
   }
   if (std::find(priced_by_.begin(), priced_by_.end(), entry) == priced_by_.end()) {
@@ -145,12 +148,28 @@ operators::ExpertKernels Kernels::experts(const operators::ExpertShape& shape,
     return plain();
   }
   if (auto curve = exchanged_experts(shape, setting, exchanged, local_experts)) return *curve;
-  const std::string_view kernel = operators::usual_expert_kernel(
-      d.cluster.gpu, d.engine.kernels, operators::dtypes_for(weights, d.cluster.gpu).front(),
-      shape.matrices);
-  const auto match = find(StepPart::Experts, "expert_gemm", weights, kernel);
+  const auto match = usual_experts(shape.matrices);
+  note(StepPart::Experts, "expert_gemm", match);
   if (!match) return plain();
   return {grouped_curve(*match->curve, shape, setting, local_experts), setting};
+}
+
+std::optional<CurveMatch> Kernels::usual_experts(std::int64_t matrices) const {
+  const Deployment& d = *deployment_;
+  const auto dtypes = operators::dtypes_for(d.precision.routed_experts, d.cluster.gpu);
+  const auto ask = [&](std::string_view engine, std::string_view dtype) {
+    return d.curves->find("expert_gemm", d.cluster.gpu, dtypes, engine,
+                          operators::usual_expert_kernel(d.cluster.gpu, engine, dtype, matrices));
+  };
+  const auto match = ask(d.engine.kernels, dtypes.front());
+  if (!match) return match;
+  // Another engine or format stands in: its own usual kernel, not the first by name.
+  const catalog::CurveKey& key = match->curve->key;
+  if (key.engine == d.engine.kernels && key.dtype == dtypes.front()) return match;
+  auto again = d.curves->find(
+      "expert_gemm", d.cluster.gpu, dtypes, key.engine,
+      operators::usual_expert_kernel(d.cluster.gpu, key.engine, key.dtype, matrices));
+  return again && again->curve->key.engine == key.engine ? d.curves->as_estimate(*again) : match;
 }
 
 operators::ExpertCurve Kernels::grouped_curve(const catalog::Curve& curve,
@@ -194,22 +213,20 @@ std::optional<operators::ExpertKernels> Kernels::exchanged_experts(
       setting);
 }
 
-std::optional<CurveMatch> Kernels::communication(StepPart part, std::string_view operation,
-                                                 std::string_view engine,
-                                                 std::string_view variant) {
-  const Deployment& d = *deployment_;
-  std::optional<CurveMatch> match;
-  if (d.curves) match = d.curves->find(operation, d.cluster.gpu, {}, engine, variant);
-  note(part, operation, match);
-  return match;
-}
-
 std::optional<operators::MeasuredExchange> Kernels::exchange(
     operators::AllToAllKind kind, const operators::ExchangeShape& shape) {
   const Deployment& d = *deployment_;
-  if (!d.curves) return std::nullopt;
-  const auto measured = operators::measured_exchange(*d.curves, d.cluster.gpu, kind, shape);
-  if (!measured) return std::nullopt;
+  std::optional<operators::MeasuredExchange> measured;
+  if (d.curves && d.cluster.gpu.scale_up == catalog::ScaleUpKind::NvSwitch) {
+    measured = operators::measured_exchange(*d.curves, d.cluster.gpu, kind, shape);
+  }
+  if (!measured) {
+    if (kind == operators::AllToAllKind::LowLatency) return measured;  // The normal way stands in.
+    for (const StepPart part : {StepPart::Dispatch, StepPart::Combine}) {
+      note(part, "all_to_all", std::nullopt);
+    }
+    return measured;
+  }
   const char* name = kind == operators::AllToAllKind::Normal       ? "deepep_normal"
                      : kind == operators::AllToAllKind::LowLatency ? "deepep_low_latency"
                                                                    : "nvlink_all_to_all";
@@ -217,7 +234,8 @@ std::optional<operators::MeasuredExchange> Kernels::exchange(
     PricedBy entry{.part = part,
                    .operation = name,
                    .curve = measured->gpu,
-                   .estimate = measured->estimate,
+                   .estimate = measured->estimate ||
+                               !operators::measured_dispatch(kind, d.precision.dispatch_element),
                    .band = measured->band};
     if (std::find(priced_by_.begin(), priced_by_.end(), entry) == priced_by_.end()) {
       priced_by_.push_back(std::move(entry));

@@ -50,11 +50,11 @@ class Kernels {
   [[nodiscard]] operators::ExpertKernels experts(const operators::ExpertShape& shape,
                                                  std::int64_t local_experts, std::int64_t topk,
                                                  bool exchanged, operators::ExpertLayout layout);
-  /// Curve of a collective or an exchange of tokens.
-  [[nodiscard]] std::optional<catalog::CurveMatch> communication(StepPart part,
-                                                                 std::string_view operation,
-                                                                 std::string_view engine,
-                                                                 std::string_view variant);
+  /// Takes down what prices a collective: its curve, or the plain form.
+  void note_collective(StepPart part, std::string_view operation,
+                       const std::optional<catalog::CurveMatch>& match) {
+    note(part, operation, match, operation != "nccl");
+  }
   /// Curves of dispatch and combine; nothing where none is known.
   [[nodiscard]] std::optional<operators::MeasuredExchange> exchange(
       operators::AllToAllKind kind, const operators::ExchangeShape& shape);
@@ -72,8 +72,11 @@ class Kernels {
   [[nodiscard]] std::optional<catalog::CurveMatch> find(StepPart part, std::string_view operation,
                                                         const catalog::WeightFormat& weights,
                                                         std::string_view variant = {});
-  void note(StepPart part, std::string_view operation,
-            const std::optional<catalog::CurveMatch>& match);
+  /// `own_of_engine`: the operation's kernels are the engine's, not a library's.
+  void note(StepPart part, std::string_view operation, std::optional<catalog::CurveMatch> match,
+            bool own_of_engine = true);
+  /// Curve of the kernel that the engine, or the one that stands in for it, runs experts on.
+  [[nodiscard]] std::optional<catalog::CurveMatch> usual_experts(std::int64_t matrices) const;
 
   const Deployment* deployment_;
   std::vector<PricedBy> priced_by_;

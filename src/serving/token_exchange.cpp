@@ -85,7 +85,7 @@ TokenExchange::Way TokenExchange::make_way(const Deployment& deployment, Kernels
                                            const operators::ExchangeShape& shape) const {
   const catalog::Precision& precision = deployment.precision;
   std::optional<operators::MeasuredExchange> measured;
-  if (has_deepep(deployment)) measured = kernels.exchange(kind, shape);
+  measured = kernels.exchange(kind, shape);
   const Bytes plain = static_cast<double>(shape.hidden) * kByte;
   if (!measured) {
     return {.exchange = operators::AllToAll(topology, group, {.kind = kind, .shape = shape}),

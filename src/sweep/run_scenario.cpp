@@ -1,11 +1,16 @@
 #include "sweep/run_scenario.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "catalog/parameters.h"
 #include "core/math.h"
+#include "operators/all_to_all.h"
+#include "serving/instance_cost.h"
 #include "sweep/demand.h"
 #include "topology/topology.h"
 
@@ -18,6 +23,27 @@ void refuse_what_is_not_modelled(const scenario::Scenario& s) {
     found.push_back({.file = s.name, .field = p.field, .message = p.message, .hint = p.hint});
   }
   if (!found.empty()) throw InputError(std::move(found));
+}
+
+/// One placement and one count of copies serve all instances and stages: their groups must lie on
+/// the nodes alike.
+void refuse_uneven_groups(const scenario::Scenario& s, const topology::Topology& topology) {
+  const serving::Deployment& d = s.deployment;
+  if (!d.model.is_moe() || d.layout.dp == 1) return;
+  std::vector<std::int32_t> first;
+  for (std::int64_t replica = 0; replica < d.layout.replicas; ++replica) {
+    for (const std::vector<GpuId>& group : serving::stage_groups(d.layout, replica)) {
+      const operators::AllToAll exchange(topology, group);
+      const std::span<const std::int32_t> domains = exchange.domain_of_rank();
+      if (first.empty()) first.assign(domains.begin(), domains.end());
+      if (std::equal(first.begin(), first.end(), domains.begin(), domains.end())) continue;
+      throw InputError(Diagnostic{
+          .file = s.name,
+          .field = "deployment",
+          .message = "expert groups lie on the nodes in different ways, which is not modelled",
+          .hint = "let tp * dp divide the GPUs of a node, or be a multiple of them"});
+    }
+  }
 }
 
 /// Expected distinct experts of `experts` that `tokens` tokens touch with top-k, uniform routing.
@@ -148,6 +174,7 @@ ScenarioResult run_scenario(const scenario::Scenario& s,
   result.fits = result.memory.verdict != plan::Verdict::No && result.memory.kv_blocks_per_rank > 0;
   if (result.fits) {
     const topology::Topology topology(d.cluster);
+    refuse_uneven_groups(s, topology);
     const auto source = make_source(s);
     result.run = serving::simulate(d, topology, result.memory,
                                    {.source = source.get(), .concurrency = s.workload.concurrency},
