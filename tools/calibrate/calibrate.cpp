@@ -176,8 +176,8 @@ Output output_of(std::vector<catalog::Curve> curves, OldFile old, const std::str
   return {.path = std::move(old.path), .text = scenario::curves_text(curves)};
 }
 
-/// A fit that explains nothing is a failure: better the old curves than these. Rooflines without any
-/// fit do no worse.
+/// A fit that explains nothing is a failure: better the old curves than these. Rooflines without
+/// any fit do no worse.
 void check_quality(const calibration::Study& study, const calibration::FittedStudy& fitted) {
   constexpr double kUseless = 0.5;
   std::vector<Diagnostic> problems;
