@@ -1,11 +1,13 @@
 // Which curve prices an operator, what is said of it, and that faster GPUs are never slower.
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "operators/coefficient.h"
 #include "operators/kernel_format.h"
+#include "serving/instance_cost.h"
 #include "serving/kernels.h"
 #include "tests/support/catch.h"
 #include "tests/support/toy_deployment.h"
@@ -139,6 +141,32 @@ TEST_CASE("limited time: the limits of a part sum to the part") {
   step.add(StepPart::Experts, 0.5, twice);
   CHECK(step[StepPart::Experts] / kSecond == Approx(6.0));
   CHECK(step.limits[static_cast<std::size_t>(StepPart::Experts)].sum() == step[StepPart::Experts]);
+}
+
+TEST_CASE("kernels: under curves the parts of an iteration sum to it, their limits to them") {
+  const Deployment d = with_curves(test::toy_dense_model(), {.tp = 2});
+  const topology::Topology topology(d.cluster);
+  ModelCost model(d);
+  InstanceCost instance(d, model, topology, nullptr, 0, 1);
+  RankBatch batch;
+  batch.decode_sequences = 7;
+  batch.prefill_tokens = 300;
+  batch.prefill_chunks = 1;
+  batch.logit_rows = 8;
+  batch.decode_context.fill(7 * 500);
+  batch.prefill_context.fill(300);
+  batch.prefill_pairs.fill(300.0 * 301.0 / 2.0);
+  const StepTime& step = instance.price(std::span(&batch, 1)).front();
+  Seconds sum;
+  for (std::size_t p = 0; p < kStepParts; ++p) {
+    sum += step.parts[p];
+    const auto part = static_cast<StepPart>(p);
+    if (part == StepPart::Waiting || part == StepPart::Overhead) continue;
+    CHECK(step.limits[p].sum() / kSecond == Approx(step.parts[p] / kSecond));
+  }
+  CHECK(step.total > Seconds{});
+  CHECK(step[StepPart::AllReduce] > Seconds{});
+  CHECK(sum / kSecond == Approx(step.total / kSecond));
 }
 
 TEST_CASE("kernels: under curves a GPU that is faster in one respect is never slower") {
