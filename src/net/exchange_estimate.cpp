@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <map>
+#include <utility>
 
 #include "core/check.h"
 #include "net/fabric.h"
@@ -27,9 +29,48 @@ double seconds_for_a_byte(BytesPerSecond rate) {
   return rate > BytesPerSecond{} ? kByte / rate / kSecond : 0.0;
 }
 
+/// Ways from NIC to NIC.
+class OwnNicWays {
+ public:
+  explicit OwnNicWays(const Topology& topology) : topology_(topology) {
+    const auto links = topology.links();
+    for (std::size_t l = 0; l < links.size(); ++l) {
+      if (links[l].kind != LinkKind::LeafSpine) continue;
+      link_between_[{links[l].from, links[l].to}] = LinkId{static_cast<std::int64_t>(l)};
+    }
+  }
+
+  [[nodiscard]] std::vector<LinkId> path(GpuId from, GpuId to) const {
+    const auto out = topology_.attachment(from);
+    const auto in = topology_.attachment(to);
+    if (topology_.shares_scale_up(from, to) || !out || !in) return topology_.path(from, to);
+    std::vector<LinkId> way{out->port_out};
+    const auto links = topology_.links();
+    if (out->leaf != in->leaf) {
+      if (!in->downlink) return topology_.path(from, to);
+      const std::int32_t leaf = links[out->port_out.index()].to;
+      const std::int32_t spine = links[in->downlink->index()].from;
+      way.push_back(link_between_.at({leaf, spine}));
+      way.push_back(*in->downlink);
+    }
+    way.push_back(in->port_in);
+    const bool up = std::all_of(way.begin(), way.end(), [&](LinkId link) {
+      return links[link.index()].bandwidth > BytesPerSecond{};
+    });
+    return up ? way : topology_.path(from, to);
+  }
+
+ private:
+  const Topology& topology_;
+  std::map<std::pair<std::int32_t, std::int32_t>, LinkId> link_between_;
+};
+
 }  // namespace
 
-ExchangeEstimate::ExchangeEstimate(const Topology& topology, std::span<const Pair> pairs) {
+ExchangeEstimate::ExchangeEstimate(const Topology& topology, std::span<const Pair> pairs,
+                                   Ways ways) {
+  const OwnNicWays own(topology);
+  const bool shortest = ways == Ways::Shortest;
   const std::vector<std::uint8_t> dominated = dominated_links(topology);
   for (const topology::Link& link : topology.links()) {
     capacity_seconds_.push_back(seconds_for_a_byte(link.bandwidth));
@@ -38,11 +79,13 @@ ExchangeEstimate::ExchangeEstimate(const Topology& topology, std::span<const Pai
   copies_on_.assign(capacity_seconds_.size(), 0);
   for (const Pair& pair : pairs) {
     if (pair.from != pair.to) {
-      for (const LinkId link : topology.path(pair.from, pair.to)) {
+      const std::vector<LinkId> path =
+          shortest ? topology.path(pair.from, pair.to) : own.path(pair.from, pair.to);
+      for (const LinkId link : path) {
         const topology::Link& crossed = topology.links()[link.index()];
         MOESIM_CHECK(crossed.bandwidth > BytesPerSecond{}, "no path crosses a link that is down");
         const bool leaf = crossed.kind == LinkKind::LeafSpine;
-        if (leaf || dominated[link.index()] == 0) links_.push_back(link.value());
+        if (leaf || !shortest || dominated[link.index()] == 0) links_.push_back(link.value());
       }
     }
     first_.push_back(links_.size());

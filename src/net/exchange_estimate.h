@@ -35,8 +35,13 @@ class ExchangeEstimate {
     GpuId from;
     GpuId to;
   };
+  /// Shortest: the topology's paths. OwnNic: out by the source's own NIC and in by the
+  /// destination's, whatever their rails, as kernels that send by themselves do (the topology's
+  /// path where such a way has a link that is down); the slots of the GPUs are not looked at.
+  enum class Ways { Shortest, OwnNic };
   /// Pairs of a GPU with itself are allowed and move nothing.
-  ExchangeEstimate(const topology::Topology& topology, std::span<const Pair> pairs);
+  ExchangeEstimate(const topology::Topology& topology, std::span<const Pair> pairs,
+                   Ways ways = Ways::Shortest);
 
   /// Whether some leaf link is narrower than the ports of the pairs below it: uplinks
   /// oversubscribed, degraded, or one of several spines. If none is, the busiest link is the

@@ -142,6 +142,9 @@ class Dispatcher::Counter {
   void unload_picks() {
     const std::int32_t own = d_.shape_.domain_of_rank[source_];
     std::int32_t* const to_node = &traffic_.to_node[source_ * domains_];
+    std::int32_t* const pairs = traffic_.between_ranks.empty()
+                                    ? nullptr
+                                    : &traffic_.between_ranks[source_ * tokens_of_rank_.size()];
     for (std::size_t r = 0; r < tokens_of_rank_.size(); ++r) {
       const std::int32_t picks = d_.rank_picks_[r];
       d_.rank_picks_[r] = 0;
@@ -149,6 +152,7 @@ class Dispatcher::Counter {
       if (domain != own) {
         to_node[domain] += picks;
         traffic_.network_in[r] += picks;
+        if (pairs != nullptr) pairs[r] = picks;
         traffic_.token_copies_between_nodes += picks;
       } else if (r != source_) {
         traffic_.scale_up_in[r] += picks;
@@ -314,13 +318,16 @@ std::int64_t Dispatcher::begin(std::span<const std::int32_t> tokens_of_rank,
                    std::ssize(traffic.to_node) == shape_.ranks * domains_ &&
                    std::ssize(traffic.scale_up_in) == shape_.ranks &&
                    std::ssize(traffic.scale_up_out) == shape_.ranks &&
-                   std::ssize(traffic.network_in) == shape_.ranks,
+                   std::ssize(traffic.network_in) == shape_.ranks &&
+                   (traffic.between_ranks.empty() ||
+                    std::ssize(traffic.between_ranks) == shape_.ranks * shape_.ranks),
                "token counts per rank, and traffic made by make_traffic");
   std::fill(traffic.slot_tokens.begin(), traffic.slot_tokens.end(), 0);
   std::fill(traffic.to_node.begin(), traffic.to_node.end(), 0);
   std::fill(traffic.scale_up_in.begin(), traffic.scale_up_in.end(), 0);
   std::fill(traffic.scale_up_out.begin(), traffic.scale_up_out.end(), 0);
   std::fill(traffic.network_in.begin(), traffic.network_in.end(), 0);
+  std::fill(traffic.between_ranks.begin(), traffic.between_ranks.end(), 0);
   traffic.token_copies_between_nodes = 0;
   std::int64_t tokens = 0;
   for (const std::int32_t n : tokens_of_rank) tokens += n;

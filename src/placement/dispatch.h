@@ -35,6 +35,9 @@ struct LayerTraffic {
   std::vector<std::int32_t> scale_up_out;  ///< [ranks]
   std::vector<std::int32_t> network_in;    ///< [ranks] PerPick: copies from other domains; else 0.
   std::int64_t token_copies_between_nodes = 0;
+  /// [ranks * ranks] PerPick: copies to ranks of other domains, else 0. Counted where the caller
+  /// has sized it; empty otherwise.
+  std::vector<std::int32_t> between_ranks{};
 };
 
 class Dispatcher {

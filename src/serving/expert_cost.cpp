@@ -76,6 +76,9 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
     if (!exchanges_) break;
     exchange_of_stage_.emplace_back(deployment, kernels, topology, group, shape.top_k,
                                     shape.experts);
+    if (exchange_of_stage_.back().counts_pairs()) {
+      traffic_.between_ranks.assign(group.size() * group.size(), 0);
+    }
   }
   domain_of_rank_ = plan.placement.shape.domain_of_rank;
   for (std::size_t i = 0; i < 2 * exchange_of_stage_.size(); ++i) {

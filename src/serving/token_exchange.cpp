@@ -17,6 +17,9 @@ using placement::Copies;
 /// and 256 (vLLM).
 constexpr std::int64_t kMostLowLatencyTokens = 256;
 
+/// Copies per pick are told apart by pair up to this size: pairs beyond it cost too much a layer.
+constexpr std::int64_t kMostPairedRanks = 320;
+
 bool has_deepep(const Deployment& d) {
   return d.curves && (d.cluster.gpu.scale_up == catalog::ScaleUpKind::NvSwitch);
 }
@@ -54,19 +57,34 @@ TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
     pairs.resize(static_cast<std::size_t>(ranks_ * ways_.front().exchange.domains()));
     estimate_.emplace(topology, pairs);
     if (!estimate_->has_narrow_links()) estimate_.reset();
+    if (ways_.size() > 1 && ranks_ <= kMostPairedRanks) set_straight(topology, group);
   }
+}
+
+void TokenExchange::set_straight(const topology::Topology& topology, std::span<const GpuId> group) {
+  std::vector<net::ExchangeEstimate::Pair> pairs = net::direct_pairs(group);
+  for (auto& pair : pairs) {
+    if (topology.shares_scale_up(pair.from, pair.to)) pair.to = pair.from;
+  }
+  straight_.emplace(topology, pairs, net::ExchangeEstimate::Ways::OwnNic);
+  if (!straight_->has_narrow_links()) straight_.reset();
 }
 
 void TokenExchange::correct_for_sharing(const placement::LayerTraffic& traffic, Copies copies,
                                         std::int64_t most_tokens, operators::LinkLoad& load) {
-  if (!estimate_ || load.network <= 0.0) return;
+  if (load.network <= 0.0) return;
+  if (copies == Copies::PerPick && counts_pairs()) {
+    load.network = std::max(load.network, straight_->time(traffic.between_ranks, kByte) / kSecond);
+    return;
+  }
+  if (!estimate_) return;
   const double shared = estimate_->time(traffic.to_node, kByte) / kSecond;
   if (copies == Copies::Deduplicated) {
     load.network = std::max(load.network, shared);
     return;
   }
-  // Copies per pick land on other ports than relayed ones, but share the leaves alike: the same
-  // factor, of the counts as if they were relayed.
+  // Too many pairs. Copies per pick land on other ports than relayed ones, but share the leaves
+  // alike: the same factor, of the counts as if they were relayed.
   const double relayed = ways_.front()
                              .exchange
                              .load({.ranks = ranks_,
@@ -116,8 +134,8 @@ void TokenExchange::add_phase(const Way& way, const operators::LinkLoad& load, B
   time[Limit::Latency] += all - link;
 }
 
-void TokenExchange::add(const placement::LayerTraffic& traffic, Copies copies,
-                        std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine) {
+operators::LinkLoad TokenExchange::load(const placement::LayerTraffic& traffic, Copies copies,
+                                        std::int64_t most_tokens) {
   Way& way = ways_[copies == Copies::PerPick ? 1 : 0];
   operators::LinkLoad load = way.exchange.load({.ranks = ranks_,
                                                 .nodes = way.exchange.domains(),
@@ -127,8 +145,15 @@ void TokenExchange::add(const placement::LayerTraffic& traffic, Copies copies,
                                                 .network_in = traffic.network_in,
                                                 .tokens = most_tokens});
   correct_for_sharing(traffic, copies, most_tokens, load);
-  add_phase(way, load, way.dispatch_copy, ExchangePhase::Dispatch, dispatch);
-  add_phase(way, load, way.combine_copy, ExchangePhase::Combine, combine);
+  return load;
+}
+
+void TokenExchange::add(const placement::LayerTraffic& traffic, Copies copies,
+                        std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine) {
+  const operators::LinkLoad asked = load(traffic, copies, most_tokens);
+  const Way& way = ways_[copies == Copies::PerPick ? 1 : 0];
+  add_phase(way, asked, way.dispatch_copy, ExchangePhase::Dispatch, dispatch);
+  add_phase(way, asked, way.combine_copy, ExchangePhase::Combine, combine);
 }
 
 LinkTraffic TokenExchange::last_traffic(const placement::LayerTraffic& traffic,

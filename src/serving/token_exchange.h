@@ -3,7 +3,8 @@
 // Iterations with prompts, or with more tokens than the low-latency buffers hold, use the normal
 // kernels; pure decode uses the low-latency ones; TensorRT-LLM inside one scale-up domain uses its
 // NVLink kernels. Without curves: latency and the busiest link, node-de-duplicated. Where leaf
-// links are narrower than the ports below the max-min estimate of `net` takes the place of the busiest link.
+// links are narrower than the ports below the max-min estimates of `net` take the place of the
+// busiest link.
 // Source:  DeepEP's two modes and SGLang's automatic choice; docs/models/collectives.md.
 // Layer:   serving.
 #pragma once
@@ -33,6 +34,12 @@ class TokenExchange {
   /// How the tokens of an iteration travel: what the dispatcher is to count.
   [[nodiscard]] placement::Copies copies(bool prefill, std::int64_t most_tokens) const;
 
+  /// Whether traffic of copies per pick must have `between_ranks` counted.
+  [[nodiscard]] bool counts_pairs() const { return straight_.has_value(); }
+
+  /// What the layer asks of the links; where leaf links are narrow, with the wait behind them.
+  [[nodiscard]] operators::LinkLoad load(const placement::LayerTraffic& traffic,
+                                         placement::Copies copies, std::int64_t most_tokens);
   /// Adds the times of one layer. `copies` as chosen for the iteration; `most_tokens`: of the
   /// source rank that has most.
   void add(const placement::LayerTraffic& traffic, placement::Copies copies,
@@ -63,6 +70,7 @@ class TokenExchange {
   /// Sharing behind narrow leaf links makes the network slower than its busiest link alone.
   void correct_for_sharing(const placement::LayerTraffic& traffic, placement::Copies copies,
                            std::int64_t most_tokens, operators::LinkLoad& load);
+  void set_straight(const topology::Topology& topology, std::span<const GpuId> group);
   void add_phase(const Way& way, const operators::LinkLoad& load, Bytes copy,
                  operators::ExchangePhase phase, LimitedTime& time) const;
 
@@ -72,6 +80,8 @@ class TokenExchange {
   /// Of the copies between domains; only where leaf links they may cross are narrower than the
   /// ports below: oversubscribed, degraded, or one of several spines.
   std::optional<net::ExchangeEstimate> estimate_;
+  /// Of copies per pick, rank to rank; likewise.
+  std::optional<net::ExchangeEstimate> straight_;
 };
 
 }  // namespace moesim::serving

@@ -1,58 +1,25 @@
 // The fast path against the flows on source-to-destination matrices of recorded routing.
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "net/collective_flows.h"
 #include "net/exchange_estimate.h"
 #include "net/flow_runs.h"
-#include "placement/eplb.h"
 #include "tests/support/catch.h"
-#include "tests/support/placement_bench.h"
-#include "tests/support/toy_worlds.h"
+#include "tests/support/exchange_worlds.h"
 
 namespace moesim::net {
 namespace {
 
 using test::BenchCopies;
 using test::BenchWorkload;
+using test::Wiring;
 using topology::Topology;
 
 constexpr Bytes kCopy = 7168.0 * kByte;
-
-/// Nodes of 8 GPUs with NVLink of 450 GB/s and NICs of 400 Gb/s, usable shares of an H100 cluster.
-/// Rails below one leaf each; rails of small leaf groups, 2:1; leaves of whole nodes, 2:1 or 1:1.
-enum class Wiring { Rails, NarrowRails, NarrowLeaves, WideLeaves };
-
-topology::Cluster cluster_of(std::int64_t nodes, Wiring wiring) {
-  topology::Cluster c = test::toy_cluster(nodes, 8);
-  c.scale_up.bandwidth = 373_GBps;
-  c.pcie.bandwidth = 55_GBps;
-  c.nic.bandwidth = 45_GBps;
-  const std::int64_t group = nodes <= 4 ? 2 : nodes <= 9 ? 3 : nodes <= 18 ? 4 : 8;
-  if (wiring == Wiring::NarrowRails) c.leaf_ports = group;
-  if (wiring == Wiring::NarrowLeaves || wiring == Wiring::WideLeaves) {
-    c.scale_out = topology::ScaleOut::LeafSpine;
-    c.leaf_ports = 8 * group;
-  }
-  if (wiring == Wiring::NarrowRails || wiring == Wiring::NarrowLeaves) c.oversubscription = 2.0;
-  return c;
-}
-
-std::vector<std::int32_t> placement_of(const BenchWorkload& w, std::size_t traced_layer,
-                                       std::int64_t slots, std::int64_t ranks, bool balanced) {
-  if (balanced) {
-    const auto& load = w.load[static_cast<std::size_t>(w.trace_layers[traced_layer])];
-    return placement::eplb_layer(load, {.slots = slots, .ranks = ranks});
-  }
-  std::vector<std::int32_t> contiguous;
-  for (std::int64_t s = 0; s < slots; ++s) {
-    contiguous.push_back(static_cast<std::int32_t>(s * test::kBenchExperts / slots));
-  }
-  return contiguous;
-}
 
 struct Agreement {
   std::int64_t cases = 0;
@@ -74,7 +41,7 @@ struct Agreement {
 class Bench {
  public:
   Bench(std::int64_t ranks, Wiring wiring)
-      : topology_(cluster_of(ranks / 8, wiring)),
+      : topology_(test::exchange_cluster(ranks / 8, wiring)),
         fabric_(topology_),
         group_(group(ranks)),
         hierarchical_(topology_, all_to_all_pairs(topology_, group_)),
@@ -130,15 +97,12 @@ TEST_CASE("exchange_estimate: agrees with the flows on matrices of recorded rout
     WARN("skipped: no placement_bench beside the checkout (MOESIM_SHARED_DIR)");
     return;
   }
-  const std::map<Wiring, std::string> words{{Wiring::Rails, "rails"},
-                                            {Wiring::NarrowRails, "rails 2:1"},
-                                            {Wiring::NarrowLeaves, "leaves 2:1"},
-                                            {Wiring::WideLeaves, "leaves 1:1"}};
   std::vector<BenchWorkload> workloads;
   for (const auto& name : names) workloads.push_back(test::read_bench_workload(name, "trace_eval"));
   std::string table;
   for (const std::int64_t ranks : {32, 72, 144, 320}) {
-    for (const auto& [wiring, word] : words) {
+    for (const Wiring wiring :
+         {Wiring::Rails, Wiring::NarrowRails, Wiring::NarrowLeaves, Wiring::WideLeaves}) {
       Bench bench(ranks, wiring);
       for (const bool direct : {false, true}) {
         Agreement agreement;
@@ -148,7 +112,7 @@ TEST_CASE("exchange_estimate: agrees with the flows on matrices of recorded rout
           for (std::size_t layer = 0; layer < w.trace_layers.size(); layer += step) {
             for (const bool balanced : {false, true}) {
               const auto experts =
-                  placement_of(w, layer, ranks == 320 ? 320 : 288, ranks, balanced);
+                  test::bench_placement(w, layer, ranks == 320 ? 320 : 288, ranks, balanced);
               for (const bool by_request : {false, true}) {
                 bench.compare(count_copies(w, layer, experts, ranks, by_request), direct,
                               agreement);
@@ -160,7 +124,7 @@ TEST_CASE("exchange_estimate: agrees with the flows on matrices of recorded rout
         std::snprintf(line, sizeof(line),
                       "%3d ranks, %-10s %-12s %3d cases: fast off %.2f %% mean, %.2f %% worst; "
                       "busiest link low %.2f %%, %.2f %%\n",
-                      static_cast<int>(ranks), word.c_str(), direct ? "direct" : "hierarchical",
+                      static_cast<int>(ranks), word_of(wiring), direct ? "direct" : "hierarchical",
                       static_cast<int>(agreement.cases), 100 * agreement.mean(),
                       100 * agreement.worst,
                       100 * agreement.bare_sum / static_cast<double>(agreement.cases),

@@ -112,7 +112,10 @@ TEST_CASE("Dispatcher: one token by hand", "[placement][oracle]") {
   CHECK(dispatcher.slots_of(traffic, 0)[1] == 0);
 
   // A copy for each pick: one to rank 1 over scale-up, two to rank 3 over the network.
+  traffic.between_ranks.assign(16, 7);  // Sized by the caller: counted as well.
   dispatcher.count(0, std::vector<std::int32_t>{1, 0, 0, 0}, experts, 5, traffic, Copies::PerPick);
+  CHECK(traffic.between_ranks ==
+        std::vector<std::int32_t>{0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   CHECK(traffic.slot_tokens == std::vector<std::int32_t>{0, 0, 1, 0, 0, 0, 1, 1});
   CHECK(traffic.to_node == std::vector<std::int32_t>{0, 2, 0, 0, 0, 0, 0, 0});
   CHECK(traffic.network_in == std::vector<std::int32_t>{0, 0, 0, 2});
