@@ -14,18 +14,40 @@ ErrorBand wider(const ErrorBand& a, const ErrorBand& b) {
           .high = std::max(a.high, b.high)};
 }
 
+Gpu achievable(const Gpu& gpu, const Gpu& measured) {
+  Gpu seen = gpu;
+  if (gpu.name == measured.name) return seen;
+  const auto share = [](FlopsPerSecond best, FlopsPerSecond sheet, FlopsPerSecond measured_best,
+                        FlopsPerSecond measured_sheet) {
+    const FlopsPerSecond none;
+    if (best <= none || sheet <= none || measured_best <= none || measured_sheet <= none) {
+      return 1.0;
+    }
+    return std::min(1.0, (best / sheet) / (measured_best / measured_sheet));
+  };
+  seen.bf16 *= share(gpu.measured_bf16, gpu.bf16, measured.measured_bf16, measured.bf16);
+  const double narrow = share(gpu.measured_fp8, gpu.fp8, measured.measured_fp8, measured.fp8);
+  seen.fp8 *= narrow;
+  seen.fp4 *= narrow;
+  return seen;
+}
+
 CurveSet::CurveSet(std::vector<Curve> curves, std::span<const Gpu> gpus)
     : curves_(std::move(curves)) {
-  machines_.reserve(curves_.size());
+  gpu_of_.reserve(curves_.size());
   for (const Curve& curve : curves_) {
-    Machine& machine = machines_.emplace_back();
-    for (const Gpu& gpu : gpus) {
-      if (gpu.name != curve.key.gpu) continue;
-      machine = {.architecture = gpu.architecture,
-                 .bf16 = gpu.bf16.base(),
-                 .bandwidth = gpu.memory_bandwidth.base(),
-                 .known = true};
+    const auto is_named = [&](const Gpu& gpu) { return gpu.name == curve.key.gpu; };
+    auto known = std::find_if(gpus_.begin(), gpus_.end(), is_named);
+    if (known == gpus_.end()) {
+      const auto found = std::find_if(gpus.begin(), gpus.end(), is_named);
+      if (found == gpus.end()) {
+        gpu_of_.push_back(-1);
+        continue;
+      }
+      gpus_.push_back(*found);
+      known = gpus_.end() - 1;
     }
+    gpu_of_.push_back(known - gpus_.begin());
   }
 }
 
@@ -35,10 +57,10 @@ const Curve* CurveSet::find_exact(const CurveKey& key) const {
   return found == curves_.end() ? nullptr : &*found;
 }
 
-double CurveSet::distance(const Machine& machine, const Gpu& gpu) {
+double CurveSet::distance(const Gpu& measured, const Gpu& gpu) {
   // Rates of a GPU are products of a few design choices: their ratios tell how alike two are.
-  const double arithmetic = machine.bf16 / gpu.bf16.base();
-  const double memory = machine.bandwidth / gpu.memory_bandwidth.base();
+  const double arithmetic = measured.bf16 / gpu.bf16;
+  const double memory = measured.memory_bandwidth / gpu.memory_bandwidth;
   return std::max(arithmetic, 1.0 / arithmetic) * std::max(memory, 1.0 / memory);
 }
 
@@ -49,28 +71,33 @@ std::optional<CurveMatch> CurveSet::find(std::string_view operation, const Gpu& 
   const std::span<const std::string_view> formats =
       dtypes.empty() ? std::span<const std::string_view>(&kNone, 1) : dtypes;
   using Rank = std::tuple<std::ptrdiff_t, int, double, bool, bool, double>;
-  std::optional<std::pair<Rank, const Curve*>> best;
+  std::optional<std::pair<Rank, std::size_t>> best;
   for (std::size_t i = 0; i < curves_.size(); ++i) {
     const CurveKey& key = curves_[i].key;
-    if (key.operation != operation || !machines_[i].known) continue;
+    if (key.operation != operation || gpu_of_[i] < 0) continue;
+    const Gpu& measured = gpus_[static_cast<std::size_t>(gpu_of_[i])];
     const auto format = std::find(formats.begin(), formats.end(), key.dtype);
     if (format == formats.end()) continue;
-    const int strangeness = key.gpu == gpu.name                             ? 0
-                            : machines_[i].architecture == gpu.architecture ? 1
-                                                                            : 2;
+    const int strangeness = key.gpu == gpu.name                         ? 0
+                            : measured.architecture == gpu.architecture ? 1
+                                                                        : 2;
     constexpr int kOtherArchitecture = 2;
-    const double far = strangeness == 0 ? 1.0 : distance(machines_[i], gpu);
+    const double far = strangeness == 0 ? 1.0 : distance(measured, gpu);
     const Rank rank{format - formats.begin(),
                     strangeness,
                     strangeness == kOtherArchitecture ? far : 1.0,
                     key.engine != engine,
                     key.variant != variant,
                     far};
-    if (!best || rank < best->first) best = {rank, &curves_[i]};
+    if (!best || rank < best->first) best = {rank, i};
   }
   if (!best) return std::nullopt;
-  const auto& [rank, curve] = *best;
-  CurveMatch match{.curve = curve, .estimate = false, .band = curve->cross_validated};
+  const auto& [rank, index] = *best;
+  const Curve* const curve = &curves_[index];
+  const CurveMatch match{.curve = curve,
+                         .estimate = false,
+                         .band = curve->cross_validated,
+                         .gpu = &gpus_[static_cast<std::size_t>(gpu_of_[index])]};
   const bool estimate =
       std::get<0>(rank) > 0 || std::get<1>(rank) > 0 || std::get<3>(rank) || std::get<4>(rank);
   return estimate ? as_estimate(match) : match;

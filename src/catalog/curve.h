@@ -62,8 +62,14 @@ struct CurveMatch {
   const Curve* curve = nullptr;
   /// Measured on another GPU, in another format, by another engine or as another variant.
   bool estimate = false;
-  ErrorBand band;  ///< Cross-validated; for estimates the wider one of both.
+  ErrorBand band;            ///< Cross-validated; for estimates the wider one of both.
+  const Gpu* gpu = nullptr;  ///< That the curve was fitted on; lives as long as the set.
 };
+
+/// `gpu` as a curve fitted on `measured` should see it: its data sheet, with arithmetic lowered as
+/// far as its best measured multiply falls short of the data sheet more than that of `measured`
+/// does. The same GPU, or one without published multiplies, stays as it is.
+[[nodiscard]] Gpu achievable(const Gpu& gpu, const Gpu& measured);
 
 class CurveSet {
  public:
@@ -84,17 +90,12 @@ class CurveSet {
   [[nodiscard]] CurveMatch as_estimate(CurveMatch match) const;
 
  private:
-  /// What nearness between GPUs rests on.
-  struct Machine {
-    std::string architecture;
-    double bf16 = 0;
-    double bandwidth = 0;
-    bool known = false;
-  };
-  [[nodiscard]] static double distance(const Machine& machine, const Gpu& gpu);
+  /// How many times the rates of two GPUs differ.
+  [[nodiscard]] static double distance(const Gpu& measured, const Gpu& gpu);
 
   std::vector<Curve> curves_;
-  std::vector<Machine> machines_;  ///< [curve]
+  std::vector<Gpu> gpus_;               ///< Those that curves name.
+  std::vector<std::ptrdiff_t> gpu_of_;  ///< [curve] index into gpus_; -1: not known.
 };
 
 }  // namespace moesim::catalog

@@ -14,6 +14,7 @@ struct Powers {
   Watts busy;
   Watts idle;
   bool estimate = false;
+  double error = 0;
 };
 
 Powers powers(const catalog::Gpu& gpu, const catalog::CurveSet* curves, double compute,
@@ -25,11 +26,14 @@ Powers powers(const catalog::Gpu& gpu, const catalog::CurveSet* curves, double c
     if (match) {
       const operators::BoardPower curve(
           gpu, operators::values_of(*match->curve, operators::BoardPower::coefficients()));
-      return {curve.power(compute, memory), curve.idle(), match->curve->key.gpu != gpu.name};
+      return {curve.power(compute, memory), curve.idle(), match->curve->key.gpu != gpu.name,
+              match->band.median};
     }
   }
-  return {operators::board_power(gpu, compute, memory), operators::board_power(gpu, 0.0, 0.0),
-          true};
+  // Without a curve: the scatter of the curves that the middle was taken from.
+  constexpr double kScatter = 0.25;
+  return {operators::board_power(gpu, compute, memory), operators::board_power(gpu, 0.0, 0.0), true,
+          kScatter};
 }
 
 }  // namespace
@@ -48,6 +52,7 @@ Energy energy(const catalog::Gpu& gpu, const catalog::WeightFormat& weights,
       gpu, curves, while_busy(activity.flops_per_s * kFlop / kSecond / gpu.peak(weights.math)),
       while_busy(activity.bytes_per_s * kByte / kSecond / gpu.memory_bandwidth));
   e.estimate = p.estimate;
+  e.error = p.error;
   e.board = busy * p.busy + (1.0 - busy) * p.idle;
   e.facility = e.board + std::max(Watts{}, gpu.all_in_power - gpu.tdp);
   constexpr double kWattsPerKilowatt = 1000.0;

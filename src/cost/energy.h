@@ -27,8 +27,9 @@ struct GpuActivity {
 struct Energy {
   bool known = false;  ///< False: the catalog has no power of the GPU.
   bool estimate = false;
-  Watts board;     ///< Mean of one GPU.
-  Watts facility;  ///< The same with its share of host, network and cooling.
+  double error = 0;  ///< Median error of the power curve.
+  Watts board;       ///< Mean of one GPU.
+  Watts facility;    ///< The same with its share of host, network and cooling.
   double all_gpus_kwh_per_month = 0;
   double joules_per_output_token = 0;  ///< At facility power.
   double usd_per_month = 0;

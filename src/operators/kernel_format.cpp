@@ -20,26 +20,6 @@ constexpr std::array<KernelFormat, 7> kFormats = {{
     {"int4a16", 0.515625, 2.0, MathFormat::Bf16},
 }};
 
-/// A format by what curves call it. Widths alone tell per-tensor from per-block scales.
-std::string_view own_dtype(const catalog::WeightFormat& format) {
-  constexpr double kFewBits = 5.3;
-  switch (format.math) {
-    case MathFormat::Fp4:
-      return "nvfp4";
-    case MathFormat::Fp8:
-      if (format.bits_per_weight < kFewBits) return "mxfp4a8";
-      return format.bits_per_weight > 8.0 ? "fp8b" : "fp8";
-    case MathFormat::Int8:
-      return "fp8";
-    case MathFormat::Bf16:
-      if (format.bits_per_weight >= kFewBits) return "bf16";
-      return format.name.starts_with("mxfp4") ? "mxfp4a16" : "int4a16";
-    case MathFormat::Fp32:
-      break;
-  }
-  return "bf16";
-}
-
 /// Whether the GPU multiplies in the format, or can only hold its weights in it.
 bool has_arithmetic(const catalog::Gpu& gpu, MathFormat math) {
   switch (math) {
@@ -57,6 +37,26 @@ bool has_arithmetic(const catalog::Gpu& gpu, MathFormat math) {
 }
 
 }  // namespace
+
+// Widths alone tell per-tensor from per-block scales.
+std::string_view dtype_of(const catalog::WeightFormat& format) {
+  constexpr double kFewBits = 5.3;
+  switch (format.math) {
+    case MathFormat::Fp4:
+      return "nvfp4";
+    case MathFormat::Fp8:
+      if (format.bits_per_weight < kFewBits) return "mxfp4a8";
+      return format.bits_per_weight > 8.0 ? "fp8b" : "fp8";
+    case MathFormat::Int8:
+      return "fp8";
+    case MathFormat::Bf16:
+      if (format.bits_per_weight >= kFewBits) return "bf16";
+      return format.name.starts_with("mxfp4") ? "mxfp4a16" : "int4a16";
+    case MathFormat::Fp32:
+      break;
+  }
+  return "bf16";
+}
 
 std::optional<KernelFormat> kernel_format(std::string_view dtype) {
   for (const KernelFormat& format : kFormats) {
@@ -77,13 +77,15 @@ std::span<const std::string_view> kernel_dtypes() {
 
 std::vector<std::string_view> dtypes_for(const catalog::WeightFormat& format,
                                          const catalog::Gpu& gpu) {
-  const std::string_view own = own_dtype(format);
+  const std::string_view own = dtype_of(format);
   if (!has_arithmetic(gpu, format.math)) {
     // Weights are read in their format and multiplied in bf16.
     return own == "fp8" || own == "fp8b"
                ? std::vector<std::string_view>{"bf16"}
                : std::vector<std::string_view>{"int4a16", "mxfp4a16", "bf16"};
   }
+  // Integer kernels were not measured: those of fp8, or of bf16 where the GPU has no fp8.
+  if (format.math == MathFormat::Int8 && gpu.fp8 <= FlopsPerSecond{}) return {"bf16"};
   if (own == "fp8") return {"fp8", "fp8b", "bf16"};
   if (own == "fp8b") return {"fp8b", "fp8", "bf16"};
   if (own == "nvfp4") return {"nvfp4", "mxfp4a8", "fp8", "fp8b", "bf16"};

@@ -27,6 +27,9 @@ struct KernelFormat {
 /// All known names.
 [[nodiscard]] std::span<const std::string_view> kernel_dtypes();
 
+/// What curves call weights in `format`.
+[[nodiscard]] std::string_view dtype_of(const catalog::WeightFormat& format);
+
 /// The dtypes whose curves can stand for weights in `format` on `gpu`, best first: the format
 /// itself where the GPU has its arithmetic, then what such kernels are most like.
 [[nodiscard]] std::vector<std::string_view> dtypes_for(const catalog::WeightFormat& format,

@@ -107,6 +107,7 @@ void fill_energy(const sweep::ScenarioResult& from, proto::Energy& to) {
   to.set_usd_per_month(rounded(energy.usd_per_month));
   to.set_usd_per_kwh(rounded(from.pricing.usd_per_kwh));
   to.set_estimate(energy.estimate);
+  to.set_error(rounded(energy.error));
 }
 
 void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {

@@ -99,7 +99,9 @@ std::string limit_and_error(const serving::RunResult& run, StepPart part) {
     error = std::max(error, each.band.median);
     estimate = estimate || each.estimate;
   }
-  if (error > 0.0) {
+  if (error <= 0.0) {
+    text += ", not calibrated";
+  } else {
     text += fmt::format(", +-{:.0f} %{}", 100.0 * error, estimate ? " (estimate)" : "");
   }
   return text;
@@ -150,15 +152,19 @@ std::string experts(const serving::ExpertSummary& e) {
 std::string power(const sweep::ScenarioResult& r) {
   const cost::Energy& e = r.energy;
   if (!e.known) return "";
-  std::string text = fmt::format("{} W per GPU on average{}, {} W with host, network and cooling",
-                                 number_text(e.board / kWatt, 4), e.estimate ? " (estimate)" : "",
-                                 number_text(e.facility / kWatt, 4));
-  if (e.facility <= e.board) {
-    text = fmt::format("{} W per GPU on average{}", number_text(e.board / kWatt, 4),
-                       e.estimate ? " (estimate)" : "");
+  constexpr int kDigits = 3;
+  std::string text =
+      fmt::format("{} W per GPU on average, +-{:.0f} %{}", number_text(e.board / kWatt, kDigits),
+                  100.0 * e.error, e.estimate ? " (estimate)" : "");
+  if (e.facility > e.board) {
+    text += fmt::format(", {} W with host, network and cooling",
+                        number_text(e.facility / kWatt, kDigits));
+  } else {
+    text += "; the boards alone:";
   }
   if (e.joules_per_output_token > 0) {
-    text += fmt::format("; {} J per output token", number_text(e.joules_per_output_token, 4));
+    text += fmt::format("{} {} J per output token", e.facility > e.board ? ";" : "",
+                        number_text(e.joules_per_output_token, kDigits));
   }
   if (e.usd_per_month > 0) {
     text += fmt::format("; {} USD/month at {} USD/kWh, part of a rent", usd_text(e.usd_per_month),

@@ -143,6 +143,9 @@ catalog::Gpu convert_gpu(const proto::Gpu& message, const MessageScope& scope) {
   gpu.sms = scope.number("sms", 0, 1, kMaxMultiprocessors);
   gpu.tdp = scope.quantity<Watts>("tdp", parse_power, kPowerRange);
   gpu.all_in_power = scope.quantity<Watts>("all_in_power", parse_power, kPowerRange);
+  if (gpu.all_in_power > Watts{} && gpu.all_in_power < gpu.tdp) {
+    scope.error("all_in_power", "is less than tdp", "it includes the board");
+  }
   gpu.source = scope.required_text("source");
   gpu.note = scope.text("note");
   return gpu;
@@ -218,8 +221,7 @@ catalog::Engine convert_engine(const proto::Engine& message, const MessageScope&
   if (engine.kernels != "trtllm" && engine.kernels != "sglang") {
     scope.error("kernels", "is \"" + engine.kernels + "\"", "give \"trtllm\" or \"sglang\"");
   }
-  engine.kernels_borrowed =
-      !scope.flag("kernels_measured");
+  engine.kernels_borrowed = !scope.flag("kernels_measured");
   engine.gpu_memory_utilization = scope.required_real("gpu_memory_utilization", 0.0, 1.0);
   engine.block_size = scope.required_number("block_size", 1, 1 << 20);
   for (int i = 0; i < message.support_size(); ++i) {

@@ -53,6 +53,12 @@ void Resolver::resolve_precision(proto::Deployment& deployment) {
   }
   d.precision = *precision;
   deployment.set_precision(precision->name);
+  const catalog::WeightFormat* format = catalog_.find_format(precision->name);
+  if (chosen && has_model_ && format != nullptr && format->experts_only && !d.model.is_moe()) {
+    error("deployment.precision",
+          fmt::format("{} is a format of routed experts, {} has none", format->name, d.model.name),
+          "choose a format of all weights: moesim catalog list formats");
+  }
   if (!deployment.has_kv_cache_dtype()) deployment.set_kv_cache_dtype("auto");
   const std::optional<Bytes> element =
       kv_element(deployment.kv_cache_dtype(), d.precision.kv_element);

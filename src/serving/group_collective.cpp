@@ -33,8 +33,12 @@ GroupCollective::GroupCollective(operators::CollectiveCost cost, operators::Coll
     : cost_(std::move(cost)), plain_(std::move(plain)) {
   if (plain_.seconds_per_byte <= 0.0) return;
   const auto link = static_cast<std::size_t>(plain_.busiest.value());
-  link_ =
-      topology.links()[link].kind == topology::LinkKind::ScaleUp ? Limit::ScaleUp : Limit::ScaleOut;
+  const topology::LinkKind kind = topology.links()[link].kind;
+  // Peers of a PCIe box have no other scale-up links than those to the host.
+  const bool inside = kind == topology::LinkKind::ScaleUp ||
+                      (kind == topology::LinkKind::Pcie &&
+                       topology.cluster().scale_up.kind == catalog::FabricKind::Pcie);
+  link_ = inside ? Limit::ScaleUp : Limit::ScaleOut;
 }
 
 GroupCollective GroupCollective::all_reduce(const Deployment& deployment, Kernels& kernels,

@@ -20,6 +20,16 @@ operators::KernelFormat format_of(const catalog::Curve& curve,
   return format;
 }
 
+/// A curve of another number format than the weights' own is an estimate, wherever it ranks.
+std::optional<CurveMatch> marked(const catalog::CurveSet& curves,
+                                 const std::optional<CurveMatch>& match,
+                                 const catalog::WeightFormat& weights) {
+  if (!match || match->estimate || match->curve->key.dtype == operators::dtype_of(weights)) {
+    return match;
+  }
+  return curves.as_estimate(*match);
+}
+
 std::string_view cache_format(Bytes kv_element) { return kv_element <= kByte ? "fp8" : "bf16"; }
 
 }  // namespace
@@ -52,6 +62,7 @@ std::optional<CurveMatch> Kernels::find(StepPart part, std::string_view operatio
   if (d.curves) {
     match = d.curves->find(operation, d.cluster.gpu, operators::dtypes_for(weights, d.cluster.gpu),
                            d.engine.kernels, variant);
+    match = marked(*d.curves, match, weights);
   }
   note(part, operation, match);
   return match;
@@ -63,7 +74,8 @@ operators::GemmTimer Kernels::gemm(StepPart part, const catalog::WeightFormat& w
   if (!d.roofline_only.gemm) {
     if (const auto match = find(part, "gemm", weights)) {
       return {weights, activation, d.cluster.gpu,
-              operators::GemmCurve(d.cluster.gpu, format_of(*match->curve, weights),
+              operators::GemmCurve(catalog::achievable(d.cluster.gpu, *match->gpu),
+                                   format_of(*match->curve, weights),
                                    values_of(*match->curve, operators::GemmCurve::coefficients()))};
     }
   } else {
@@ -122,8 +134,8 @@ std::optional<operators::MlaBlockCurve> Kernels::mla_block(const catalog::Attent
   const auto match = find(StepPart::Attention, "mla_block", d.precision.attention, cache);
   if (!match) return std::nullopt;
   return operators::MlaBlockCurve(
-      d.cluster.gpu, format_of(*match->curve, d.precision.attention),
-      *operators::kernel_format(cache),
+      catalog::achievable(d.cluster.gpu, *match->gpu),
+      format_of(*match->curve, d.precision.attention), *operators::kernel_format(cache),
       operators::MlaShape::of(attention, d.model.hidden, d.layout.tp),
       values_of(*match->curve, operators::MlaBlockCurve::coefficients()));
 }
@@ -148,10 +160,10 @@ operators::ExpertKernels Kernels::experts(const operators::ExpertShape& shape,
     return plain();
   }
   if (auto curve = exchanged_experts(shape, setting, exchanged, local_experts)) return *curve;
-  const auto match = usual_experts(shape.matrices);
+  const auto match = marked(*d.curves, usual_experts(shape.matrices), weights);
   note(StepPart::Experts, "expert_gemm", match);
   if (!match) return plain();
-  return {grouped_curve(*match->curve, shape, setting, local_experts), setting};
+  return {grouped_curve(*match, shape, setting, local_experts), setting};
 }
 
 std::optional<CurveMatch> Kernels::usual_experts(std::int64_t matrices) const {
@@ -172,25 +184,28 @@ std::optional<CurveMatch> Kernels::usual_experts(std::int64_t matrices) const {
   return again && again->curve->key.engine == key.engine ? d.curves->as_estimate(*again) : match;
 }
 
-operators::ExpertCurve Kernels::grouped_curve(const catalog::Curve& curve,
+operators::ExpertCurve Kernels::grouped_curve(const CurveMatch& match,
                                               const operators::ExpertShape& shape,
                                               const operators::ExpertKernels::Setting& setting,
                                               std::int64_t local_experts) const {
   const Deployment& d = *deployment_;
-  return {d.cluster.gpu, format_of(curve, d.precision.routed_experts),
+  return {catalog::achievable(d.cluster.gpu, *match.gpu),
+          format_of(*match.curve, d.precision.routed_experts),
           operators::ExpertBlock{.hidden = shape.hidden,
                                  .intermediate = shape.intermediate,
                                  .matrices = shape.matrices,
                                  .local_experts = local_experts,
                                  .topk = setting.topk},
-          values_of(curve, operators::ExpertCurve::coefficients())};
+          values_of(*match.curve, operators::ExpertCurve::coefficients())};
 }
 
 std::optional<operators::ExpertKernels> Kernels::exchanged_experts(
     const operators::ExpertShape& shape, const operators::ExpertKernels::Setting& setting,
     bool exchanged, std::int64_t local_experts) {
   const Deployment& d = *deployment_;
-  if (!exchanged || shape.matrices != 3) return std::nullopt;
+  // DeepEP's kernels, and the layouts they leave, are those of GPUs behind NVLink switches.
+  const bool switched = d.cluster.gpu.scale_up == catalog::ScaleUpKind::NvSwitch;
+  if (!exchanged || !switched || shape.matrices != 3) return std::nullopt;
   const bool deepep = d.engine.kernels == "sglang";
   const std::string_view operation = deepep ? "deepep_experts" : "expert_rank";
   const std::string_view variant =
@@ -203,12 +218,11 @@ std::optional<operators::ExpertKernels> Kernels::exchanged_experts(
   if (!match || match->curve->key.variant != variant) return std::nullopt;
   note(StepPart::Experts, operation, match);
   if (!deepep) {
-    return operators::ExpertKernels(grouped_curve(*match->curve, shape, setting, local_experts),
-                                    setting);
+    return operators::ExpertKernels(grouped_curve(*match, shape, setting, local_experts), setting);
   }
   return operators::ExpertKernels(
       operators::DeepEpExpertCurve(
-          d.cluster.gpu, shape, format_of(*match->curve, weights),
+          catalog::achievable(d.cluster.gpu, *match->gpu), shape, format_of(*match->curve, weights),
           values_of(*match->curve, operators::DeepEpExpertCurve::coefficients())),
       setting);
 }

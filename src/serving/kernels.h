@@ -67,7 +67,7 @@ class Kernels {
       const operators::ExpertShape& shape, const operators::ExpertKernels::Setting& setting,
       bool exchanged, std::int64_t local_experts);
   [[nodiscard]] operators::ExpertCurve grouped_curve(
-      const catalog::Curve& curve, const operators::ExpertShape& shape,
+      const catalog::CurveMatch& match, const operators::ExpertShape& shape,
       const operators::ExpertKernels::Setting& setting, std::int64_t local_experts) const;
   [[nodiscard]] std::optional<catalog::CurveMatch> find(StepPart part, std::string_view operation,
                                                         const catalog::WeightFormat& weights,
