@@ -1,13 +1,13 @@
 // The list of all studies; a new operation adds its line here.
 #include "calibration/study.h"
 
-#include "calibration/decode_attention_study.h"
 #include "calibration/batched_gemm_study.h"
-#include "calibration/gemm_study.h"
+#include "calibration/decode_attention_study.h"
 #include "calibration/deepep_experts_study.h"
 #include "calibration/deepep_study.h"
 #include "calibration/engine_all_reduce_study.h"
 #include "calibration/expert_rank_study.h"
+#include "calibration/gemm_study.h"
 #include "calibration/mla_block_study.h"
 #include "calibration/mla_study.h"
 #include "calibration/moe_study.h"

@@ -38,7 +38,7 @@ struct Gpu {
   int scale_up_domain = 1;                 ///< GPUs that reach each other over it.
   BytesPerSecond pcie_bandwidth;           ///< Per direction.
   BytesPerSecond nic_bandwidth;            ///< Usual NIC per GPU and direction.
-  std::int64_t sms = 0;  ///< Multiprocessors (compute units); 0 = not published.
+  std::int64_t sms = 0;                    ///< Multiprocessors (compute units); 0 = not published.
   Watts tdp;
   Watts all_in_power;  ///< With host, network and cooling; 0 = not published.
   std::string source;

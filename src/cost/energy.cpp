@@ -26,8 +26,9 @@ Powers powers(const catalog::Gpu& gpu, const catalog::CurveSet* curves, double c
     if (match) {
       const operators::BoardPower curve(
           gpu, operators::values_of(*match->curve, operators::BoardPower::coefficients()));
-      return {curve.power(compute, memory), curve.idle(), match->curve->key.gpu != gpu.name,
-              match->band.median};
+      const bool own = match->curve->key.gpu == gpu.name;
+      return {curve.power(compute, memory), curve.idle(), !own,
+              own ? match->curve->cross_validated.median : match->band.median};
     }
   }
   // Without a curve: the scatter of the curves that the middle was taken from.

@@ -38,8 +38,8 @@ class DecodeAttentionCurve {
   DecodeAttentionCurve(const catalog::Gpu& gpu, const AttentionHeads& heads, Bytes kv_element,
                        catalog::MathFormat math, std::string_view kernel,
                        std::span<const double> values);
-  /// Pure; never below the data sheet's roofs; rises with contexts and with sequences as long as the
-  /// others (a shorter one lowers the mean length, which counts where kernels do not split).
+  /// Pure; never below the data sheet's roofs; rises with contexts and with sequences as long as
+  /// the others (a shorter one lowers the mean length, which counts where kernels do not split).
   [[nodiscard]] OperatorTime time(const DecodeBatch& batch) const;
 
  private:

@@ -41,9 +41,9 @@ void convert_coefficients(const proto::Curve& message, const MessageScope& scope
     std::vector<std::string> names;
     for (const std::string_view name : operators::curve_operations()) names.emplace_back(name);
     const std::string near = nearest_name(curve.key.operation, names);
-    scope.error("operation", fmt::format("is \"{}\", which has no curves", curve.key.operation),
-                near.empty() ? "see docs/formats/curves.md"
-                             : fmt::format("did you mean \"{}\"?", near));
+    scope.error(
+        "operation", fmt::format("is \"{}\", which has no curves", curve.key.operation),
+        near.empty() ? "see docs/formats/curves.md" : fmt::format("did you mean \"{}\"?", near));
     return;
   }
   for (const operators::CoefficientSpec& spec : specs) {

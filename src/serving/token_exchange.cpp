@@ -128,10 +128,10 @@ Copies TokenExchange::copies(bool prefill, std::int64_t most_tokens) const {
 void TokenExchange::add_phase(const Way& way, const operators::LinkLoad& load, Bytes copy,
                               ExchangePhase phase, LimitedTime& time) const {
   const Seconds all = way.exchange.time(load, copy, phase);
-  // The links at their usable rates; what is longer than that is the kernels' and the messages'.
-  const Seconds link = std::min(all, copy / kByte * load.busiest() * kSecond);
-  time[load.network > load.scale_up ? Limit::ScaleOut : Limit::ScaleUp] += link;
-  time[Limit::Latency] += all - link;
+  // What an exchange of nothing takes is the messages' and the kernels'; the rest the links'.
+  const Seconds latency = std::min(all, way.exchange.time(operators::LinkLoad{}, copy, phase));
+  time[Limit::Latency] += latency;
+  time[load.network > load.scale_up ? Limit::ScaleOut : Limit::ScaleUp] += all - latency;
 }
 
 operators::LinkLoad TokenExchange::load(const placement::LayerTraffic& traffic, Copies copies,

@@ -112,7 +112,7 @@ TEST_CASE("the GPU counts more than the engine, the engine more than the variant
   const auto engine = curves.find("moe", machines()[1], kBf16, "y", "k1");
   REQUIRE(engine.has_value());
   CHECK(engine->curve->key == CurveKey{"moe", "new", "bf16", "y", "k2"});
-  CHECK_FALSE(engine->estimate);
+  CHECK(engine->estimate);  // another variant
   const auto variant = curves.find("moe", machines()[1], kBf16, "x", "k1");
   REQUIRE(variant.has_value());
   CHECK(variant->curve->key.variant == "k1");
@@ -120,6 +120,19 @@ TEST_CASE("the GPU counts more than the engine, the engine more than the variant
   REQUIRE(unknown.has_value());
   CHECK(unknown->curve->key == CurveKey{"moe", "new", "bf16", "y", "k2"});
   CHECK(unknown->estimate);
+}
+
+TEST_CASE("a curve sees as much arithmetic as the GPU's best multiply allows") {
+  Gpu measured = machines()[1];
+  measured.measured_bf16 = 0.8 * measured.bf16;
+  Gpu other = machine("other", "C", 500, 2);
+  CHECK(achievable(other, measured).bf16 == other.bf16);  // nothing published
+  other.measured_bf16 = 0.4 * other.bf16;
+  CHECK(achievable(other, measured).bf16 / other.bf16 == Approx(0.5));
+  CHECK(achievable(other, measured).memory_bandwidth == other.memory_bandwidth);
+  other.measured_bf16 = 0.9 * other.bf16;
+  CHECK(achievable(other, measured).bf16 / other.bf16 == Approx(1.0));  // never above the sheet
+  CHECK(achievable(measured, measured).bf16 == measured.bf16);
 }
 
 TEST_CASE("operations without formats match curves without formats") {
