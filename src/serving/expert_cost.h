@@ -72,6 +72,10 @@ class ExpertCost {
   /// the draw.
   [[nodiscard]] ExpertLayerTime price_drawn(std::int64_t layer, std::size_t stage,
                                             std::span<const std::int32_t> tokens_of_rank);
+  /// Other groups' exchanges on the same narrow links at a time, in the mean.
+  void set_neighbours(std::size_t stage, double others) {
+    if (exchanges_) exchange_of_stage_[stage].set_neighbours(others);
+  }
   [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
   /// Adds the copies that a stage has exchanged so far.
   void add_traffic(std::size_t stage, StageTraffic& traffic) const;

@@ -75,6 +75,7 @@ InstanceCost::InstanceCost(const Deployment& deployment, ModelCost& model,
     : deployment_(&deployment), model_(&model) {
   const auto groups = stage_groups(deployment.layout, replica);
   lay_out_stages(topology, groups);
+  count_neighbours(topology, groups);
   if (experts != nullptr) {
     experts_.emplace(deployment, model.kernels, *experts, topology, groups,
                      RandomStream(seed, "routing", static_cast<std::uint64_t>(replica)));
@@ -84,6 +85,35 @@ InstanceCost::InstanceCost(const Deployment& deployment, ModelCost& model,
   tokens_passed_.resize(ranks);
   tokens_of_rank_.resize(static_cast<std::size_t>(deployment.layout.ep));
   times_.resize(stages_.size());
+}
+
+void InstanceCost::count_neighbours(const topology::Topology& topology,
+                                    const std::vector<std::vector<GpuId>>& groups) {
+  const auto leaves_of = [&](const std::vector<GpuId>& group) {
+    std::vector<std::int32_t> leaves;
+    for (const GpuId gpu : group) {
+      if (const auto attachment = topology.attachment(gpu)) leaves.push_back(attachment->leaf);
+    }
+    std::sort(leaves.begin(), leaves.end());
+    leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+    return leaves;
+  };
+  const plan::Layout& layout = deployment_->layout;
+  if (layout.dp == 1 || layout.replicas * layout.pp == 1) return;
+  for (std::int64_t replica = 0; replica < layout.replicas; ++replica) {
+    for (const std::vector<GpuId>& other : stage_groups(layout, replica)) {
+      const std::vector<std::int32_t> theirs = leaves_of(other);
+      if (theirs.size() < 2) continue;  // never above its leaf
+      for (std::size_t s = 0; s < groups.size(); ++s) {
+        if (groups[s] == other) continue;
+        const std::vector<std::int32_t> ours = leaves_of(groups[s]);
+        const bool shared = std::any_of(ours.begin(), ours.end(), [&](std::int32_t leaf) {
+          return std::binary_search(theirs.begin(), theirs.end(), leaf);
+        });
+        stages_[s].neighbours += shared ? 1 : 0;
+      }
+    }
+  }
 }
 
 void InstanceCost::lay_out_stages(const topology::Topology& topology,
@@ -133,6 +163,13 @@ void InstanceCost::add_stretch(Stage& stage, const std::vector<std::int32_t>& la
   stage.stretches.push_back({layers_of_kind, 1});
 }
 
+void InstanceCost::expect_neighbours(std::size_t stage_index) {
+  Stage& stage = stages_[stage_index];
+  if (stage.neighbours == 0 || stage.passed <= Seconds{}) return;
+  experts_->set_neighbours(
+      stage_index, static_cast<double>(stage.neighbours) * (stage.on_network / stage.passed));
+}
+
 std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
                                               IterationTimeline* drawn) {
   std::int64_t tokens = 0;
@@ -147,9 +184,16 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     StepTime& time = times_[s] = {};
     time_kinds(ranks, stages_[s]);
     add_stretches(ranks.size(), stages_[s], time);
-    if (experts_) add_experts(s, tokens, prefill, drawn != nullptr, time);
+    if (experts_) {
+      expect_neighbours(s);
+      add_experts(s, tokens, prefill, drawn != nullptr, time);
+    }
     add_ends(ranks, s, time);
     count_exchanges(ranks.size(), stages_[s], time);
+    for (const StepPart part : {StepPart::Dispatch, StepPart::Combine}) {
+      stages_[s].on_network += time.limits[static_cast<std::size_t>(part)][Limit::ScaleOut];
+    }
+    stages_[s].passed += time.total;
     if (drawn == nullptr) continue;
     StageTimeline& stage = drawn->stages.emplace_back();
     draw_stage(ranks, s, stage);

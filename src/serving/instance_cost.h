@@ -97,6 +97,9 @@ class InstanceCost {
     std::vector<std::int32_t> layers_of_kind;
     std::vector<Seconds> collectives;  ///< [attention rank] so far.
     Seconds exchanging;                ///< Dispatch, combine, handing over so far.
+    std::int64_t neighbours = 0;  ///< Groups of other stages and instances below the same leaves.
+    Seconds on_network;           ///< Of all its exchanges so far.
+    Seconds passed;               ///< Of all its iterations so far.
   };
   /// One layer kind on one rank.
   struct KindTime {
@@ -106,12 +109,17 @@ class InstanceCost {
     Seconds sum;
   };
 
+  void count_neighbours(const topology::Topology& topology,
+                        const std::vector<std::vector<GpuId>>& groups);
   void lay_out_stages(const topology::Topology& topology,
                       const std::vector<std::vector<GpuId>>& groups);
   void add_stretch(Stage& stage, const std::vector<std::int32_t>& layers_of_kind);
   void time_kinds(std::span<const RankBatch> ranks, const Stage& stage);
   void spread_tokens(std::span<const RankBatch> ranks);
   void add_stretches(std::size_t ranks, const Stage& stage, StepTime& time) const;
+  /// Tells the exchanges how often others are likely to be on the same links: as often as this
+  /// stage's own were.
+  void expect_neighbours(std::size_t stage_index);
   void add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill, bool record,
                    StepTime& time);
   void add_ends(std::span<const RankBatch> ranks, std::size_t stage_index, StepTime& time);

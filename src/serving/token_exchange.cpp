@@ -39,7 +39,7 @@ bool spans_leaves(const topology::Topology& topology, std::span<const GpuId> gro
 TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
                              const topology::Topology& topology, std::span<const GpuId> group,
                              std::int64_t top_k, std::int64_t experts)
-    : ranks_(std::ssize(group)) {
+    : topology_(&topology), ranks_(std::ssize(group)) {
   const operators::ExchangeShape shape{
       .hidden = expert_width(deployment.model), .top_k = top_k, .experts = experts};
   const bool one_domain = std::all_of(group.begin(), group.end(), [&](GpuId gpu) {
@@ -75,12 +75,14 @@ void TokenExchange::correct_for_sharing(const placement::LayerTraffic& traffic, 
   if (load.network <= 0.0) return;
   if (copies == Copies::PerPick && counts_pairs()) {
     load.network = std::max(load.network, straight_->time(traffic.between_ranks, kByte) / kSecond);
+    if (leaf_binds(*straight_)) load.network *= 1.0 + neighbours_;
     return;
   }
   if (!estimate_) return;
   const double shared = estimate_->time(traffic.to_node, kByte) / kSecond;
+  const double beside = leaf_binds(*estimate_) ? 1.0 + neighbours_ : 1.0;
   if (copies == Copies::Deduplicated) {
-    load.network = std::max(load.network, shared);
+    load.network = beside * std::max(load.network, shared);
     return;
   }
   // Too many pairs. Copies per pick land on other ports than relayed ones, but share the leaves
@@ -94,7 +96,12 @@ void TokenExchange::correct_for_sharing(const placement::LayerTraffic& traffic, 
                                     .scale_up_out = traffic.scale_up_out,
                                     .tokens = most_tokens})
                              .network;
-  if (relayed > 0.0) load.network *= std::max(1.0, shared / relayed);
+  if (relayed > 0.0) load.network *= beside * std::max(1.0, shared / relayed);
+}
+
+bool TokenExchange::leaf_binds(const net::ExchangeEstimate& estimate) const {
+  const auto link = static_cast<std::size_t>(estimate.binding().value());
+  return topology_->links()[link].kind == topology::LinkKind::LeafSpine;
 }
 
 TokenExchange::Way TokenExchange::make_way(const Deployment& deployment, Kernels& kernels,

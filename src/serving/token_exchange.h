@@ -56,6 +56,10 @@ class TokenExchange {
   [[nodiscard]] LinkTraffic last_traffic(const placement::LayerTraffic& traffic,
                                          placement::Copies copies) const;
 
+  /// Mean number of exchanges of other groups that use the same narrow leaf links at a time: where
+  /// such a link binds, it is shared with them in equal parts.
+  void set_neighbours(double others) { neighbours_ = others; }
+
  private:
   struct Way {
     operators::AllToAll exchange;
@@ -74,7 +78,12 @@ class TokenExchange {
   void add_phase(const Way& way, const operators::LinkLoad& load, Bytes copy,
                  operators::ExchangePhase phase, LimitedTime& time) const;
 
+  /// Whether the link that decided the last answer of `estimate` joins a leaf to a spine.
+  [[nodiscard]] bool leaf_binds(const net::ExchangeEstimate& estimate) const;
+
+  const topology::Topology* topology_;
   std::int64_t ranks_;
+  double neighbours_ = 0;
   /// [0]: de-duplicated copies; [1]: a copy per pick, where there are such kernels.
   std::vector<Way> ways_;
   /// Of the copies between domains; only where leaf links they may cross are narrower than the

@@ -261,5 +261,38 @@ TEST_CASE("token exchange: the links' time in runs agrees with the flows", "[ser
   WARN(table);
 }
 
+TEST_CASE("token exchange: groups that cross the same narrow leaves share them") {
+  // Two nodes below each leaf, uplinks of 16 NICs * 45 GB/s / 4 = 180 GB/s. The group is one node
+  // of either leaf; each of its ranks sends 100 copies to the other: 800 copies up a leaf.
+  topology::Cluster cluster = test::exchange_cluster(4, Wiring::NarrowLeaves);
+  const auto network = [&](double oversubscription, double neighbours) {
+    cluster.oversubscription = oversubscription;
+    const Deployment d = deployment_on(cluster);
+    const topology::Topology topology(d.cluster);
+    Kernels kernels(d);
+    std::vector<GpuId> group;
+    for (const std::int64_t first : {0, 16}) {
+      for (std::int64_t g = 0; g < 8; ++g) group.emplace_back(first + g);
+    }
+    TokenExchange exchange(d, kernels, topology, group, test::kBenchTopK, test::kBenchExperts);
+    LayerTraffic t;
+    for (std::size_t r = 0; r < group.size(); ++r) {
+      t.to_node.push_back(r < 8 ? 0 : 100);
+      t.to_node.push_back(r < 8 ? 100 : 0);
+    }
+    t.scale_up_in.assign(group.size(), 0);
+    t.scale_up_out.assign(group.size(), 0);
+    t.network_in.assign(group.size(), 0);
+    exchange.set_neighbours(neighbours);
+    return exchange.load(t, Copies::Deduplicated, 100).network;
+  };
+  CHECK(network(4.0, 0.0) == Approx(800 / 180e9));
+  // Another such group at the same time gets half of the uplink; half of the time, a third.
+  CHECK(network(4.0, 1.0) == Approx(1600 / 180e9));
+  CHECK(network(4.0, 0.5) == Approx(1200 / 180e9));
+  // Uplinks as wide as the ports: the port binds (100 copies over 45 GB/s), whoever else is there.
+  CHECK(network(1.0, 1.0) == Approx(100 / 45e9));
+}
+
 }  // namespace
 }  // namespace moesim::serving
