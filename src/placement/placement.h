@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,7 +20,8 @@ struct PlacementShape {
   std::int64_t ranks = 0;           ///< Of the expert group (ep).
   std::int64_t slots_per_rank = 0;  ///< (experts + redundant experts) / ranks
   std::int64_t expert_groups = 1;   ///< Groups of group-limited routing (hierarchical balancing).
-  std::vector<std::int32_t> domain_of_rank;  ///< Scale-up domain (node) of each rank.
+  std::vector<std::int32_t> domain_of_rank;    ///< Scale-up domain (node) of each rank.
+  std::vector<std::int32_t> rack_of_domain{};  ///< Rack (leaf) of each domain; empty: one rack.
   [[nodiscard]] std::int64_t slots() const { return ranks * slots_per_rank; }
 };
 
@@ -33,18 +33,5 @@ struct Placement {
 
 /// What is wrong with a placement (missing expert, two copies on one rank, ...); empty if nothing.
 [[nodiscard]] std::vector<std::string> verify(const Placement& placement);
-
-/// A strategy makes a placement from the expected load. `load`: [moe_layers * experts], relative.
-class PlacementStrategy {
- public:
-  virtual ~PlacementStrategy() = default;
-  [[nodiscard]] virtual Placement place(const PlacementShape& shape, std::span<const double> load,
-                                        std::uint64_t seed) const = 0;
-};
-
-/// "contiguous", "random", "eplb", "eplb_global"; nullptr for an unknown name. Registry:
-/// strategies.cpp.
-[[nodiscard]] std::unique_ptr<PlacementStrategy> make_strategy(const std::string& name);
-[[nodiscard]] std::vector<std::string> strategy_names();
 
 }  // namespace moesim::placement

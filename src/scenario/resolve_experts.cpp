@@ -5,7 +5,6 @@
 #include <utility>
 #include <variant>
 
-#include "placement/placement.h"
 #include "routing/model_shape.h"
 #include "routing/popularity.h"
 #include "scenario/message_reader.h"
@@ -13,6 +12,7 @@
 #include "scenario/quantity_field.h"
 #include "scenario/recorded_load.h"
 #include "scenario/resolver.h"
+#include "strategies/strategy.h"
 
 namespace moesim::scenario {
 namespace {
@@ -112,7 +112,7 @@ void Resolver::resolve_experts() {
   proto::Experts& experts = *message_.mutable_experts();
   resolve_popularity(*experts.mutable_popularity(), *shape);
   if (!experts.has_placement()) experts.set_placement("contiguous");
-  const std::vector<std::string> names = placement::strategy_names();
+  const std::vector<std::string> names = strategies::strategy_names();
   if (std::find(names.begin(), names.end(), experts.placement()) == names.end()) {
     error("experts.placement",
           fmt::format("expected {}, got {}", alternatives(names), shown(experts.placement())),

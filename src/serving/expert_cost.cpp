@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "core/check.h"
+#include "placement/problem.h"
 #include "routing/model_shape.h"
+#include "strategies/strategy.h"
 
 namespace moesim::serving {
 namespace {
@@ -40,10 +42,14 @@ std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
       .slots_per_rank = (routing.experts + deployment.experts.redundant_experts) / ep,
       .expert_groups = routing.groups,
       .domain_of_rank = std::move(group_domains)};
-  const auto strategy = placement::make_strategy(deployment.experts.placement_strategy);
+  const auto strategy = strategies::make_strategy(deployment.experts.placement_strategy);
   MOESIM_CHECK(strategy != nullptr, "an unknown placement strategy passed the scenario's checks");
+  const placement::Problem problem{.shape = shape,
+                                   .routing = routing,
+                                   .workloads = {{.name = deployment.experts.popularity.source,
+                                                  .load = deployment.experts.popularity.share}}};
   return ExpertPlan{.router = routing::ExpertRouter(routing, deployment.experts.popularity),
-                    .placement = strategy->place(shape, deployment.experts.popularity.share, seed)};
+                    .placement = strategy->place(problem, {.seed = seed})};
 }
 
 ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const ExpertPlan& plan,

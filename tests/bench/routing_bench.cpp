@@ -8,6 +8,7 @@
 #include "placement/dispatch.h"
 #include "routing/expert_router_draw.h"
 #include "routing/popularity.h"
+#include "tests/support/placements.h"
 
 namespace moesim {
 namespace {
@@ -83,8 +84,7 @@ void dispatch(benchmark::State& state) {
   for (std::int64_t r = 0; r < ranks; ++r) {
     slots.domain_of_rank.push_back(static_cast<std::int32_t>(r / 8));
   }
-  placement::Dispatcher dispatcher(
-      router, placement::make_strategy("eplb")->place(slots, popularity.share, 1));
+  placement::Dispatcher dispatcher(router, test::placed("eplb", slots, popularity.share, 1));
   placement::LayerTraffic traffic = dispatcher.make_traffic();
   std::vector<std::int32_t> tokens(static_cast<std::size_t>(ranks), 0);
   for (std::int64_t t = 0; t < state.range(3); ++t) ++tokens[static_cast<std::size_t>(t % ranks)];
@@ -132,7 +132,7 @@ void place_eplb(benchmark::State& state) {
     slots.domain_of_rank.push_back(static_cast<std::int32_t>(r / 8));
   }
   for (auto _ : state) {
-    benchmark::DoNotOptimize(placement::make_strategy("eplb")->place(slots, load, 1));
+    benchmark::DoNotOptimize(test::placed("eplb", slots, load, 1));
   }
 }
 BENCHMARK(place_eplb)->Arg(32)->Arg(144)->Unit(benchmark::kMillisecond);

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "placement/eplb.h"
+#include "strategies/eplb.h"
 #include "tests/support/placement_bench.h"
 #include "tests/support/toy_worlds.h"
 #include "topology/cluster.h"
@@ -60,7 +60,7 @@ inline std::vector<std::int32_t> bench_placement(const BenchWorkload& w, std::si
                                                  bool balanced) {
   if (balanced) {
     const auto& load = w.load[static_cast<std::size_t>(w.trace_layers[traced_layer])];
-    return placement::eplb_layer(load, {.slots = slots, .ranks = ranks});
+    return strategies::eplb_layer(load, {.slots = slots, .ranks = ranks});
   }
   std::vector<std::int32_t> contiguous;
   for (std::int64_t s = 0; s < slots; ++s) {

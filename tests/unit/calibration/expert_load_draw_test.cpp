@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "placement/eplb.h"
+#include "strategies/eplb.h"
 #include "tests/support/catch.h"
 
 namespace moesim::calibration {
@@ -149,7 +149,7 @@ TEST_CASE("hot_rank: replicas lie where the product's balancer puts them",
       load[e] = kCommonMultiple * (*rc::gen::inRange(1, 500) * 16 + static_cast<std::int32_t>(e));
     }
     const std::vector<double> exact(load.begin(), load.end());
-    const std::vector<std::int32_t> expert_of_slot = placement::eplb_layer(
+    const std::vector<std::int32_t> expert_of_slot = strategies::eplb_layer(
         exact, {.slots = spec.slots, .groups = 1, .nodes = 1, .ranks = spec.ranks});
     std::vector<double> replicas(load.size(), 0);
     for (const std::int32_t e : expert_of_slot) replicas[static_cast<std::size_t>(e)] += 1;

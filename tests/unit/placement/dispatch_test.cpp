@@ -14,6 +14,7 @@
 #include "routing/expert_router_draw.h"
 #include "routing/popularity.h"
 #include "tests/support/catch.h"
+#include "tests/support/placements.h"
 
 namespace moesim::placement {
 namespace {
@@ -94,8 +95,7 @@ TEST_CASE("Dispatcher: one token by hand", "[placement][oracle]") {
   // Two nodes of two ranks, two experts each: rank r holds experts 2r and 2r + 1.
   const routing::RoutingShape routing{.moe_layers = 1, .experts = 8, .top_k = 3};
   const routing::ExpertRouter router(routing, routing::uniform(routing));
-  Dispatcher dispatcher(router,
-                        make_strategy("contiguous")->place(shape_for(routing, 4, 2, 2), {}, 1));
+  Dispatcher dispatcher(router, test::placed("contiguous", shape_for(routing, 4, 2, 2), {}, 1));
   LayerTraffic traffic = dispatcher.make_traffic();
   // Rank 0 sends one token to experts 2 (rank 1), 6 and 7 (rank 3). It goes to rank 1 over
   // scale-up, once to node 1, where it lands on rank 2 (position 0) and hops once to rank 3.
@@ -170,7 +170,7 @@ TEST_CASE("Dispatcher: counts equal a recount of the same drawn experts", "[plac
     const auto slots_per_rank =
         *rc::gen::inRange<std::int64_t>(least, std::min<std::int64_t>(least + 3, 33));
     const PlacementShape shape = shape_for(routing, ranks, per_domain, slots_per_rank);
-    Dispatcher dispatcher(router, make_strategy("random")->place(shape, popularity.share, 7));
+    Dispatcher dispatcher(router, test::placed("random", shape, popularity.share, 7));
     std::vector<std::int32_t> tokens;
     std::int64_t total = 0;
     for (std::int64_t r = 0; r < ranks; ++r) {
@@ -213,7 +213,7 @@ TEST_CASE("Dispatcher: many domains and ranks", "[placement]") {
   const routing::Popularity popularity = routing::lognormal(routing, {.sigma = 0.6}, 1);
   const routing::ExpertRouter router(routing, popularity);
   const PlacementShape shape = shape_for(routing, 288, 4, 1);
-  Dispatcher dispatcher(router, make_strategy("eplb")->place(shape, popularity.share, 7));
+  Dispatcher dispatcher(router, test::placed("eplb", shape, popularity.share, 7));
   const std::vector<std::int32_t> tokens(288, 5);
   LayerTraffic traffic = dispatcher.make_traffic();
   RandomStream stream(3, "test");
@@ -229,8 +229,7 @@ TEST_CASE("Dispatcher: many domains and ranks", "[placement]") {
 TEST_CASE("Dispatcher: no tokens, no traffic", "[placement]") {
   const routing::RoutingShape routing{.moe_layers = 1, .experts = 8, .top_k = 2};
   const routing::ExpertRouter router(routing, routing::uniform(routing));
-  Dispatcher dispatcher(router,
-                        make_strategy("contiguous")->place(shape_for(routing, 4, 2, 2), {}, 1));
+  Dispatcher dispatcher(router, test::placed("contiguous", shape_for(routing, 4, 2, 2), {}, 1));
   LayerTraffic traffic = dispatcher.make_traffic();
   traffic.slot_tokens[0] = 7;
   RandomStream stream(3, "test");
@@ -249,7 +248,7 @@ TEST_CASE(
   routing::Popularity mirrored = popularity;
   std::reverse(mirrored.share.begin(), mirrored.share.end());
   const PlacementShape shape = shape_for(routing, 32, 8, 9);
-  const Placement placement = make_strategy("eplb")->place(shape, popularity.share, 7);
+  const Placement placement = test::placed("eplb", shape, popularity.share, 7);
   Placement renamed = placement;
   for (std::int32_t& e : renamed.expert_of_slot) e = 255 - e;
   const routing::ExpertRouter router(routing, popularity);
@@ -299,7 +298,7 @@ TEST_CASE("Dispatcher: copies per token as where tokens are drawn by the publish
   const routing::ExpertRouter router(routing, shares);
   CHECK(router.deviation() < 1e-3);
   const PlacementShape shape = shape_for(routing, 32, 8, 9);
-  Dispatcher dispatcher(router, make_strategy("eplb")->place(shape, shares.share, 1));
+  Dispatcher dispatcher(router, test::placed("eplb", shape, shares.share, 1));
   const std::vector<std::int32_t> tokens(32, 16);
   LayerTraffic traffic = dispatcher.make_traffic();
   RandomStream stream(1, "test");

@@ -1,4 +1,4 @@
-#include "placement/eplb.h"
+#include "strategies/eplb.h"
 
 #include <algorithm>
 #include <cctype>
@@ -9,9 +9,14 @@
 
 #include "placement/placement.h"
 #include "tests/support/catch.h"
+#include "tests/support/placements.h"
 
-namespace moesim::placement {
+namespace moesim::strategies {
 namespace {
+
+using moesim::test::placed;
+using placement::Placement;
+using placement::PlacementShape;
 
 /// All whole numbers of a text, in order: enough for a load matrix or a flat JSON map of slots.
 std::vector<std::int32_t> numbers_of(const std::string& path) {
@@ -44,7 +49,7 @@ std::vector<double> replica_loads(std::span<const std::int32_t> expert_of_slot,
   return loads;
 }
 
-TEST_CASE("eplb: a toy layer by hand, global", "[placement][oracle]") {
+TEST_CASE("eplb: a toy layer by hand, global", "[strategies][oracle]") {
   // Loads 90, 40, 30, 20; 6 slots on 2 ranks. Two spare slots: first to expert 0 (90 -> 45 each),
   // then again to expert 0 (45 > 40 -> 30 each). Replicas in order: 0 1 2 3 0' 0'' with loads
   // 30 40 30 20 30 30. Heaviest first, earlier first among equals: 1, 0, 2, 0', 0'', 3.
@@ -61,7 +66,7 @@ TEST_CASE("eplb: a toy layer by hand, global", "[placement][oracle]") {
   CHECK(slots == std::vector<std::int32_t>{1, 0, 3, 1, 2, 0});
 }
 
-TEST_CASE("eplb: a toy layer by hand, hierarchical", "[placement][oracle]") {
+TEST_CASE("eplb: a toy layer by hand, hierarchical", "[strategies][oracle]") {
   // Four groups of one expert with loads 10, 40, 30, 25 on two nodes of one rank, 3 slots each.
   // Groups to nodes, heaviest first: 1 -> node 0 (40), 2 -> node 1 (30), 3 -> node 1 (55, full),
   // 0 -> node 0. Node 0: experts 1, 0, spare slot to expert 1; node 1: experts 2, 3, spare to 2.
@@ -71,7 +76,7 @@ TEST_CASE("eplb: a toy layer by hand, hierarchical", "[placement][oracle]") {
         std::vector<std::int32_t>{1, 1, 0, 3, 2, 2});
 }
 
-TEST_CASE("eplb: hierarchical where groups divide over equal nodes, else global", "[placement]") {
+TEST_CASE("eplb: hierarchical where groups divide over equal nodes, else global", "[strategies]") {
   PlacementShape shape{.moe_layers = 1,
                        .experts = 8,
                        .ranks = 4,
@@ -79,23 +84,22 @@ TEST_CASE("eplb: hierarchical where groups divide over equal nodes, else global"
                        .expert_groups = 4,
                        .domain_of_rank = {0, 0, 1, 1}};
   const std::vector<double> load = {8, 7, 6, 5, 4, 3, 2, 1};
-  const auto eplb = make_strategy("eplb");
-  const Placement placement = eplb->place(shape, load, 1);
+  const Placement placement = placed("eplb", shape, load, 1);
   CHECK(placement.strategy == "eplb hierarchical");
   for (std::size_t s = 0; s < 6; ++s) {  // Groups stay whole: pairs 0 and 3 on the first node.
     const std::int32_t group = placement.expert_of_slot[s] / 2;
     CHECK((group == 0 || group == 3));
   }
-  CHECK(make_strategy("eplb_global")->place(shape, load, 1).strategy == "eplb global");
+  CHECK(placed("eplb_global", shape, load, 1).strategy == "eplb global");
   shape.domain_of_rank = {0, 0, 0, 1};
-  CHECK(eplb->place(shape, load, 1).strategy == "eplb global");
+  CHECK(placed("eplb", shape, load, 1).strategy == "eplb global");
   shape.domain_of_rank = {0, 0, 1, 1};
   shape.expert_groups = 1;
-  CHECK(eplb->place(shape, load, 1).strategy == "eplb global");
+  CHECK(placed("eplb", shape, load, 1).strategy == "eplb global");
 }
 
 TEST_CASE("eplb: equals the published program's output on its golden instances",
-          "[placement][golden]") {
+          "[strategies][golden]") {
   struct Golden {
     std::string workload;
     std::string file;
@@ -137,4 +141,4 @@ TEST_CASE("eplb: equals the published program's output on its golden instances",
 }
 
 }  // namespace
-}  // namespace moesim::placement
+}  // namespace moesim::strategies

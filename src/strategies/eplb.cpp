@@ -1,4 +1,4 @@
-#include "placement/eplb.h"
+#include "strategies/eplb.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "core/check.h"
 
-namespace moesim::placement {
+namespace moesim::strategies {
 namespace {
 
 /// Where each item goes: equal numbers of items per bin, heaviest first into the lightest open bin.
@@ -208,4 +208,4 @@ std::int64_t separate_replicas(std::span<std::int32_t> expert_of_slot, std::span
   return exchanges;
 }
 
-}  // namespace moesim::placement
+}  // namespace moesim::strategies

@@ -5,14 +5,14 @@
 // Hierarchical: first whole routing groups are packed onto nodes in the same way, then each node
 // replicates and packs its own experts. Arithmetic is in `float`, as published, so that ties fall
 // the same way. Source: github.com/deepseek-ai/EPLB, README. Omits:  nothing keeps two replicas of
-// an expert off one GPU; see separate_replicas. Layer:  placement.
+// an expert off one GPU; see separate_replicas. Layer:  strategies.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-namespace moesim::placement {
+namespace moesim::strategies {
 
 /// Shape of one layer's problem. Global balancing: groups = nodes = 1.
 struct EplbShape {
@@ -36,4 +36,4 @@ std::int64_t separate_replicas(std::span<std::int32_t> expert_of_slot, std::span
                                std::int64_t slots_per_rank,
                                std::span<const std::int32_t> domain_of_rank);
 
-}  // namespace moesim::placement
+}  // namespace moesim::strategies
