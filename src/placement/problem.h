@@ -39,6 +39,18 @@ struct Problem {
   std::optional<Placement> current{};  ///< What lies where now.
 };
 
+/// Most that a problem may ask for: larger ones are refused before anything is allocated. Experts
+/// are bounded by routing::kMaxExperts.
+inline constexpr std::int64_t kMaxMoeLayers = 1024;
+inline constexpr std::int64_t kMaxRanks = 8192;
+inline constexpr std::int64_t kMaxSlotsPerLayer = 65536;
+inline constexpr std::int64_t kMaxSlots = 1 << 24;  ///< Of all layers together.
+inline constexpr std::int64_t kMaxWorkloads = 64;
+
+/// What is wrong with a shape: nothing of something, beyond the bounds above, fewer slots than
+/// experts, more slots on a rank than experts, nodes or racks that do not fit the ranks.
+[[nodiscard]] std::vector<std::string> verify(const PlacementShape& shape);
+
 /// What is wrong with a problem, for a user's eyes; empty if nothing: loads of a wrong length, not
 /// finite, negative, all zero in a layer, tokens of another shape, fewer slots than experts, more
 /// slots on a rank than experts, a current placement that does not verify.
