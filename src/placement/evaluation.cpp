@@ -1,8 +1,8 @@
 #include "placement/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
 
 #include "core/check.h"
@@ -222,9 +222,10 @@ TokenScore score_row(std::span<const std::int32_t> expert_of_slot, const Placeme
   }
   TokenScore score = count.score(tokens.tokens(), tokens.top_k);
   if (judgement.batch_optimal) {
+    // Flows of whole tokens exist for every whole largest load from the fractional optimum on.
     const double largest =
         optimal_split(expert_of_slot, count.expert_tokens(), shape.slots_per_rank).largest;
-    score.batch_optimal = largest * static_cast<double>(shape.ranks) /
+    score.batch_optimal = std::ceil(largest - 1e-6) * static_cast<double>(shape.ranks) /
                           static_cast<double>(tokens.tokens() * tokens.top_k);
   }
   return score;
