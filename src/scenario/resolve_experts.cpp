@@ -1,7 +1,6 @@
 // Experts of a scenario: popularity, placement, spare copies.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -12,7 +11,6 @@
 #include "scenario/quantity_field.h"
 #include "scenario/recorded_load.h"
 #include "scenario/resolver.h"
-#include "strategies/strategy.h"
 
 namespace moesim::scenario {
 namespace {
@@ -111,14 +109,7 @@ void Resolver::resolve_experts() {
   }
   proto::Experts& experts = *message_.mutable_experts();
   resolve_popularity(*experts.mutable_popularity(), *shape);
-  if (!experts.has_placement()) experts.set_placement("contiguous");
-  const std::vector<std::string> names = strategies::strategy_names();
-  if (std::find(names.begin(), names.end(), experts.placement()) == names.end()) {
-    error("experts.placement",
-          fmt::format("expected {}, got {}", alternatives(names), shown(experts.placement())),
-          did_you_mean(experts.placement(), names));
-  }
-  d.experts.placement_strategy = experts.placement();
+  resolve_placement(*experts.mutable_placement());
   if (!experts.has_redundant_experts()) experts.set_redundant_experts(0);
 }
 

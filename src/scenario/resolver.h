@@ -74,6 +74,7 @@ class Resolver {
 
   void resolve_experts();
   void resolve_popularity(proto::ExpertPopularity& popularity, const routing::RoutingShape& shape);
+  void resolve_placement(proto::ExpertPlacement& placement);
 
   void resolve_workload();
   void resolve_trace(proto::Workload& workload);

@@ -19,7 +19,7 @@
 #include "operators/operator_time.h"
 #include "plan/layout.h"
 #include "plan/memory.h"
-#include "routing/expert_router.h"
+#include "serving/expert_settings.h"
 #include "topology/cluster.h"
 
 namespace moesim::serving {
@@ -36,13 +36,6 @@ struct SchedulerSettings {
 
 /// How requests are given to the attention-DP ranks of all replicas.
 enum class RouterPolicy { RoundRobin, LeastLoad };
-
-/// Routed experts: popularity, placement and spare copies. Unused for a dense model.
-struct ExpertSettings {
-  routing::Popularity popularity;
-  std::string placement_strategy = "contiguous";
-  std::int64_t redundant_experts = 0;
-};
 
 /// One pool that both prefills and decodes.
 struct Deployment {

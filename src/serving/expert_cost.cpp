@@ -3,12 +3,6 @@
 #include <algorithm>
 #include <numeric>
 #include <utility>
-
-#include "core/check.h"
-#include "placement/problem.h"
-#include "routing/model_shape.h"
-#include "strategies/strategy.h"
-
 namespace moesim::serving {
 namespace {
 
@@ -27,36 +21,11 @@ std::int64_t expert_width(const catalog::Model& model) {
   return model.hidden;
 }
 
-std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
-                                           std::vector<std::int32_t> group_domains,
-                                           std::uint64_t seed) {
-  if (!deployment.model.is_moe()) return std::nullopt;
-  const auto shape_of_layers = routing::routing_shape(deployment.model);
-  MOESIM_CHECK(shape_of_layers.has_value(), "routed layers that differ passed the checks");
-  const routing::RoutingShape& routing = *shape_of_layers;
-  const std::int64_t ep = deployment.layout.ep;
-  const placement::PlacementShape shape{
-      .moe_layers = routing.moe_layers,
-      .experts = routing.experts,
-      .ranks = ep,
-      .slots_per_rank = (routing.experts + deployment.experts.redundant_experts) / ep,
-      .expert_groups = routing.groups,
-      .domain_of_rank = std::move(group_domains)};
-  const auto strategy = strategies::make_strategy(deployment.experts.placement_strategy);
-  MOESIM_CHECK(strategy != nullptr, "an unknown placement strategy passed the scenario's checks");
-  const placement::Problem problem{.shape = shape,
-                                   .routing = routing,
-                                   .workloads = {{.name = deployment.experts.popularity.source,
-                                                  .load = deployment.experts.popularity.share}}};
-  return ExpertPlan{.router = routing::ExpertRouter(routing, deployment.experts.popularity),
-                    .placement = strategy->place(problem, {.seed = seed})};
-}
-
 ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const ExpertPlan& plan,
                        const topology::Topology& topology,
                        const std::vector<std::vector<GpuId>>& groups, RandomStream stream)
     : exchanges_(deployment.layout.dp > 1),
-      dispatcher_(plan.router, plan.placement),
+      dispatcher_(plan.router, *plan.placement),
       traffic_(dispatcher_.make_traffic()),
       stream_(stream) {
   const catalog::Model& model = deployment.model;
@@ -69,7 +38,7 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
         .intermediate = block.expert_intermediate / deployment.layout.expert_tp(),
         .matrices = block.matrices};
     const auto kernels_for = [&](operators::ExpertLayout layout) {
-      return kernels.experts(shape, plan.placement.shape.slots_per_rank, block.top_k, exchanges_,
+      return kernels.experts(shape, plan.placement->shape.slots_per_rank, block.top_k, exchanges_,
                              layout);
     };
     timer_of_layer_.insert(timer_of_layer_.end(), static_cast<std::size_t>(run.count),
@@ -86,7 +55,7 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
       traffic_.between_ranks.assign(group.size() * group.size(), 0);
     }
   }
-  domain_of_rank_ = plan.placement.shape.domain_of_rank;
+  domain_of_rank_ = plan.placement->shape.domain_of_rank;
   for (std::size_t i = 0; i < 2 * exchange_of_stage_.size(); ++i) {
     sent_.push_back(
         {.copies = i % 2 == 1 ? placement::Copies::PerPick : placement::Copies::Deduplicated});

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,9 +15,8 @@
 #include "operators/collectives.h"
 #include "operators/expert_kernels.h"
 #include "placement/dispatch.h"
-#include "placement/placement.h"
-#include "routing/expert_router.h"
 #include "serving/deployment.h"
+#include "serving/expert_plan.h"
 #include "serving/kernels.h"
 #include "serving/link_use.h"
 #include "serving/step_time.h"
@@ -27,16 +25,6 @@
 #include "topology/topology.h"
 
 namespace moesim::serving {
-
-/// Routing tables and the placement: made once per run, shared by all instances.
-struct ExpertPlan {
-  routing::ExpertRouter router;
-  placement::Placement placement;
-};
-/// Empty for a dense model. `group_domains`: scale-up domain of each rank of the expert group.
-[[nodiscard]] std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
-                                                         std::vector<std::int32_t> group_domains,
-                                                         std::uint64_t seed);
 
 /// Elements of one token as it travels to its experts: hidden, or less where experts are narrower.
 [[nodiscard]] std::int64_t expert_width(const catalog::Model& model);

@@ -7,7 +7,7 @@
 #include "core/check.h"
 #include "core/diagnostics.h"
 #include "des/simulator.h"
-#include "operators/collectives.h"
+#include "serving/expert_plan.h"
 #include "serving/instance.h"
 #include "serving/recorder.h"
 #include "serving/router.h"
@@ -27,7 +27,7 @@ class Run {
  public:
   Run(const Deployment& deployment, const topology::Topology& topology,
       const plan::MemoryReport& memory, const Demand& demand, const SloLimits& slo,
-      const RunSettings& run, const ProgressCallback& progress);
+      const RunSettings& run, const ProgressCallback& progress, ExpertPlanStore* plans);
   [[nodiscard]] RunResult execute(const topology::Topology& topology);
   void operator()(const des::Event& event);
 
@@ -66,27 +66,16 @@ class Run {
   SimTime last_finish_;
 };
 
-std::vector<std::int32_t> expert_group_domains(const Deployment& deployment,
-                                               const topology::Topology& topology) {
-  const auto group = stage_groups(deployment.layout, 0).front();
-  const operators::AllToAll exchange(topology, group);
-  const std::span<const std::int32_t> domains = exchange.domain_of_rank();
-  std::vector<std::int32_t> of_rank;
-  const auto step = static_cast<std::size_t>(deployment.layout.expert_tp());
-  for (std::size_t i = 0; i < domains.size(); i += step) of_rank.push_back(domains[i]);
-  return of_rank;
-}
-
 Run::Run(const Deployment& deployment, const topology::Topology& topology,
          const plan::MemoryReport& memory, const Demand& demand, const SloLimits& slo,
-         const RunSettings& run, const ProgressCallback& progress)
+         const RunSettings& run, const ProgressCallback& progress, ExpertPlanStore* plans)
     : deployment_(deployment),
       memory_(memory),
       demand_(demand),
       settings_(run),
       progress_(progress),
       model_(deployment),
-      experts_(make_expert_plan(deployment, expert_group_domains(deployment, topology), run.seed)),
+      experts_(make_expert_plan(deployment, topology, run.seed, plans)),
       schedule_pending_(static_cast<std::size_t>(deployment.layout.replicas), false),
       router_(deployment.router, static_cast<std::size_t>(deployment.layout.dp)),
       recorder_(slo, run) {
@@ -291,7 +280,7 @@ void Run::sum_experts(RunResult& result) const {
   if (!experts_) return;
   ExpertSummary& experts = result.experts;
   experts.present = true;
-  experts.placement = experts_->placement.strategy;
+  experts.placement = experts_->placement->strategy;
   std::vector<double> mean;
   std::vector<double> max;
   double copies = 0;
@@ -360,9 +349,10 @@ std::uint64_t Run::fingerprint(const RunResult& result) const {
 
 RunResult simulate(const Deployment& deployment, const topology::Topology& topology,
                    const plan::MemoryReport& memory, const Demand& demand, const SloLimits& slo,
-                   const RunSettings& run, const ProgressCallback& progress) {
+                   const RunSettings& run, const ProgressCallback& progress,
+                   ExpertPlanStore* plans) {
   MOESIM_CHECK(demand.source != nullptr, "a run needs requests");
-  Run world(deployment, topology, memory, demand, slo, run, progress);
+  Run world(deployment, topology, memory, demand, slo, run, progress, plans);
   return world.execute(topology);
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "serving/deployment.h"
+#include "serving/expert_plan.h"
 #include "serving/run_result.h"
 #include "topology/topology.h"
 #include "workload/request_source.h"
@@ -41,10 +42,12 @@ struct Demand {
 };
 
 /// Preconditions: check_deployment() found nothing; the memory plan fits. The progress callback
-/// is called every few thousand events and cannot influence the result.
+/// is called every few thousand events and cannot influence the result. `plans`: placements that
+/// other runs may have made already; they cannot influence it either.
 [[nodiscard]] RunResult simulate(const Deployment& deployment, const topology::Topology& topology,
                                  const plan::MemoryReport& memory, const Demand& demand,
                                  const SloLimits& slo, const RunSettings& run,
-                                 const ProgressCallback& progress = {});
+                                 const ProgressCallback& progress = {},
+                                 ExpertPlanStore* plans = nullptr);
 
 }  // namespace moesim::serving

@@ -160,8 +160,8 @@ bool nothing_fits(const serving::Summary& s) {
 
 }  // namespace
 
-ScenarioResult run_scenario(const scenario::Scenario& s,
-                            const serving::ProgressCallback& progress) {
+ScenarioResult run_scenario(const scenario::Scenario& s, const serving::ProgressCallback& progress,
+                            serving::ExpertPlanStore* plans) {
   refuse_what_is_not_modelled(s);
   const serving::Deployment& d = s.deployment;
   ScenarioResult result;
@@ -178,7 +178,7 @@ ScenarioResult run_scenario(const scenario::Scenario& s,
     const auto source = make_source(s);
     result.run = serving::simulate(d, topology, result.memory,
                                    {.source = source.get(), .concurrency = s.workload.concurrency},
-                                   s.slo, s.run, progress);
+                                   s.slo, s.run, progress, plans);
     result.notes.insert(result.notes.end(), result.run.notes.begin(), result.run.notes.end());
     const serving::Summary& sum = result.run.summary;
     result.bill =

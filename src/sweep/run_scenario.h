@@ -41,8 +41,10 @@ struct ScenarioResult {
   std::vector<std::string> notes;
 };
 
-/// Throws InputError if the deployment asks for what is not modelled.
+/// Throws InputError if the deployment asks for what is not modelled. `plans`: shared by runs that
+/// may want the same placement.
 [[nodiscard]] ScenarioResult run_scenario(const scenario::Scenario& scenario,
-                                          const serving::ProgressCallback& progress = {});
+                                          const serving::ProgressCallback& progress = {},
+                                          serving::ExpertPlanStore* plans = nullptr);
 
 }  // namespace moesim::sweep

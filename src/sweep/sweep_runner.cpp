@@ -51,9 +51,10 @@ void refuse_unknown_prices(const scenario::Sweep& sweep, const CandidateSpace& s
   }
 }
 
-void run_candidate(const CandidateSpace& space, double min_slo_attainment, CandidateResult& out) {
+void run_candidate(const CandidateSpace& space, double min_slo_attainment,
+                   serving::ExpertPlanStore& plans, CandidateResult& out) {
   try {
-    out.result = run_scenario(candidate_scenario(space, out.candidate));
+    out.result = run_scenario(candidate_scenario(space, out.candidate), {}, &plans);
   } catch (const InputError& problem) {
     out.candidate.refusal = Refusal::NotModelled;
     out.candidate.reason = problem.what();
@@ -153,10 +154,11 @@ SweepResult run_sweep(const scenario::Sweep& sweep, const catalog::Catalog& cata
     if (candidate.refusal == Refusal::None) to_run.push_back(result.candidates.size());
     result.candidates.emplace_back().candidate = candidate;
   }
+  serving::ExpertPlanStore plans;
   run_parallel(
       static_cast<std::int64_t>(to_run.size()), jobs,
       [&](std::int64_t n) {
-        run_candidate(space, sweep.min_slo_attainment,
+        run_candidate(space, sweep.min_slo_attainment, plans,
                       result.candidates[to_run[static_cast<std::size_t>(n)]]);
       },
       progress);

@@ -70,11 +70,7 @@ void deepseek_v3_ep144_iteration(benchmark::State& state) {
   const serving::Deployment& d = s.deployment;
   const topology::Topology topology(d.cluster);
   const auto groups = serving::stage_groups(d.layout, 0);
-  std::vector<std::int32_t> domains;
-  for (const GpuId gpu : groups.front()) {
-    domains.push_back(static_cast<std::int32_t>(d.cluster.scale_up_domain_of(gpu)));
-  }
-  const auto plan = serving::make_expert_plan(d, domains, 1);
+  const auto plan = serving::make_expert_plan(d, topology, 1);
   serving::ModelCost model(d);
   serving::InstanceCost instance(d, model, topology, nullptr, 0, 1);
   serving::ExpertCost experts(d, model.kernels, *plan, topology, groups,

@@ -298,9 +298,9 @@ TEST_CASE("scenario reader: references between fields are checked") {
              contains_text("deployment.tp: 32 attention heads do not divide over tp 5"));
   CHECK_THAT(mistakes(kSmall, {"deployment.replicas=5"}),
              contains_text("take 10 GPUs, the cluster has 8"));
-  CHECK_THAT(mistakes(kSmall, {"experts.placement=eplb"}),
+  CHECK_THAT(mistakes(kSmall, {"experts.placement.strategy=eplb"}),
              contains_text("Llama-3.1-8B has no routed experts"));
-  CHECK_THAT(moe({"experts.placement=epbl", "deployment.dp=16"}),
+  CHECK_THAT(moe({"experts.placement.strategy=epbl", "deployment.dp=16"}),
              contains_text("did you mean \"eplb\"?"));
   CHECK_THAT(mistakes(kSmall, {"deployment.scheduler.max_model_len=200000"}),
              contains_text("more than the context of Llama-3.1-8B, 131072"));
