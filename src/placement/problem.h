@@ -43,7 +43,7 @@ struct Problem {
 /// are bounded by routing::kMaxExperts.
 inline constexpr std::int64_t kMaxMoeLayers = 1024;
 inline constexpr std::int64_t kMaxRanks = 8192;
-inline constexpr std::int64_t kMaxSlotsPerLayer = 65536;
+inline constexpr std::int64_t kMaxSlotsPerLayer = 16384;
 inline constexpr std::int64_t kMaxSlots = 1 << 24;  ///< Of all layers together.
 inline constexpr std::int64_t kMaxWorkloads = 64;
 

@@ -14,6 +14,7 @@ namespace moesim::strategies {
 [[nodiscard]] std::unique_ptr<Strategy> make_random();
 [[nodiscard]] std::unique_ptr<Strategy> make_eplb();
 [[nodiscard]] std::unique_ptr<Strategy> make_eplb_global();
+[[nodiscard]] std::unique_ptr<Strategy> make_metis();
 [[nodiscard]] std::unique_ptr<Strategy> make_partition();
 
 }  // namespace moesim::strategies

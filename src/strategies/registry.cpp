@@ -18,7 +18,8 @@ struct Entry {
 constexpr std::array kStrategies = {
     Entry{"contiguous", make_contiguous},   Entry{"round_robin", make_round_robin},
     Entry{"random", make_random},           Entry{"eplb", make_eplb},
-    Entry{"eplb_global", make_eplb_global}, Entry{"partition", make_partition},
+    Entry{"eplb_global", make_eplb_global}, Entry{"metis", make_metis},
+    Entry{"partition", make_partition},
 };
 
 }  // namespace
