@@ -44,7 +44,7 @@ struct Problem {
 inline constexpr std::int64_t kMaxMoeLayers = 1024;
 inline constexpr std::int64_t kMaxRanks = 8192;
 inline constexpr std::int64_t kMaxSlotsPerLayer = 16384;
-inline constexpr std::int64_t kMaxSlots = 1 << 24;  ///< Of all layers together.
+inline constexpr std::int64_t kMaxSlots = 1 << 22;  ///< Of all layers together.
 inline constexpr std::int64_t kMaxWorkloads = 64;
 
 /// What is wrong with a shape: nothing of something, beyond the bounds above, fewer slots than
