@@ -19,9 +19,7 @@ inline placement::Problem problem_of(const placement::PlacementShape& shape,
   }
   const routing::RoutingShape routing{.moe_layers = shape.moe_layers,
                                       .experts = shape.experts,
-                                      .top_k = 1,
-                                      .groups = shape.expert_groups,
-                                      .top_groups = shape.expert_groups};
+                                      .top_k = 1};
   return {.shape = shape, .routing = routing, .workloads = {std::move(workload)}};
 }
 
