@@ -14,6 +14,7 @@ CopyModel::CopyModel(const LayerTokens& tokens, std::vector<double> remote)
       part_(experts_),
       parts_(nodes_ * experts_),
       part_count_(experts_),
+      home_(experts_),
       covered_(experts_),
       absent_(nodes_ * experts_),
       marginal_(nodes_ * experts_),
@@ -83,6 +84,7 @@ void CopyModel::set_parts(std::size_t expert) {
     here += 1.0 - remote_[n];
   }
   part_count_[expert] = used;
+  home_[expert] = used == 1 ? parts_[expert * nodes_].node : -1;
   covered_[expert] = here;
 }
 
@@ -94,11 +96,11 @@ double CopyModel::net_cost(std::size_t net) {
   std::size_t spread = 0;
   for (std::size_t i = 0; i < k; ++i) {
     const std::size_t e = pin[i];
-    if (part_count_[e] != 1) {
+    if (home_[e] < 0) {
       spread_[spread++] = e;
       continue;
     }
-    const auto n = static_cast<std::size_t>(parts_[e * nodes_].node);
+    const auto n = static_cast<std::size_t>(home_[e]);
     if (seen_[n] != net_mark_) {
       seen_[n] = net_mark_;
       base += remote_[n];

@@ -68,11 +68,6 @@ class CopyModel {
     std::int32_t node;
     double p;
   };
-  struct Saved {
-    std::size_t expert;
-    std::size_t parts;
-    std::size_t at;  ///< Of its old parts in saved_parts_.
-  };
   double net_cost(std::size_t net);
   double spread_cost(std::size_t spread, double base);
   void set_parts(std::size_t expert);
@@ -90,6 +85,7 @@ class CopyModel {
   std::vector<double> part_;             ///< [expert] 1 / replicas
   std::vector<Part> parts_;              ///< [expert * nodes + i] nodes that hold the expert.
   std::vector<std::size_t> part_count_;  ///< [expert]
+  std::vector<std::int32_t> home_;       ///< [expert] its only node, or -1.
   std::vector<double> covered_;          ///< [expert] chance that the source holds a replica.
   std::vector<double> absent_;           ///< [node * experts + expert] 1 - p, as in marginal_.
   std::vector<double> marginal_;         ///< [node * experts + expert]

@@ -23,6 +23,9 @@ class Packer {
   /// slot. Precondition: no expert more often than there are GPUs.
   bool pack(std::span<const std::int32_t> expert, std::span<const double> share, double full = 1.0);
   [[nodiscard]] std::span<const std::size_t> gpu_of() const { return gpu_; }
+  [[nodiscard]] std::span<const std::size_t> slots_of(std::size_t gpu) const {
+    return std::span(slots_).subspan(gpu * room_, room_);
+  }
   /// Load of the fullest GPU after the last pack().
   [[nodiscard]] double fullest() const { return fullest_; }
   /// Exchanges that followed the first filling so far, for the account of work.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "core/math.h"
 
@@ -10,39 +11,52 @@ namespace {
 
 constexpr std::size_t kDraws = 4096;
 constexpr double kFull = 1.0 + 1e-12;  ///< Room for rounding.
+/// Of the correction for tokens that two exchanged experts share: both cannot gain by them.
+constexpr double kShared = 0.8;
 
-std::vector<double> exponential_quantiles() {
-  std::vector<double> values(kDraws);
-  for (std::size_t i = 0; i < kDraws; ++i) {
-    values[i] = -math::log((static_cast<double>(i) + 0.5) / static_cast<double>(kDraws));
-  }
-  return values;
+// Nanoseconds of the reference machine.
+constexpr std::int64_t kNetWork = 45;
+constexpr std::int64_t kTryWork = 14;
+
+const std::vector<double>& exponential_quantiles() {
+  static const std::vector<double> quantiles = [] {
+    std::vector<double> values(kDraws);
+    for (std::size_t i = 0; i < kDraws; ++i) {
+      values[i] = -math::log((static_cast<double>(i) + 0.5) / static_cast<double>(kDraws));
+    }
+    return values;
+  }();
+  return quantiles;
 }
 
 }  // namespace
 
-NodeSearch::NodeSearch(const LayerTokens& tokens, CopyModel& copies, const NodeGrid& grid,
-                       std::span<const double> load, std::size_t workloads,
-                       std::vector<std::int32_t> slots, RandomStream& stream)
+NodeSearch::NodeSearch(const LayerTokens& tokens, std::vector<CopyLevel> levels,
+                       const NodeGrid& grid, std::span<const double> load, std::size_t workloads,
+                       std::vector<std::int32_t> slots, const DriftRisk* drift,
+                       RandomStream& stream)
     : tokens_(tokens),
-      copies_(copies),
+      levels_(std::move(levels)),
       grid_(grid),
       load_(load.begin(), load.end()),
       workloads_(workloads),
       slots_(std::move(slots)),
       node_of_(slots_.size()),
       together_(tokens.experts * tokens.experts, 0.0),
-      exponential_(exponential_quantiles()),
+      drift_(drift),
+      node_risk_(grid.nodes()),
       packer_(grid.slots_per_gpu, workloads),
       stream_(stream) {
-  std::vector<std::int32_t> node(slots_.size());
   for (std::size_t n = 0; n < grid.nodes(); ++n) {
-    for (std::size_t p = grid.first[n]; p < grid.first[n + 1]; ++p) {
-      node_of_[p] = n;
-      node[p] = static_cast<std::int32_t>(n);
-    }
+    for (std::size_t p = grid.first[n]; p < grid.first[n + 1]; ++p) node_of_[p] = n;
   }
-  copies_.assign(slots_, node);
+  std::vector<std::int32_t> part(slots_.size());
+  for (const CopyLevel& level : levels_) {
+    for (std::size_t p = 0; p < part.size(); ++p) {
+      part[p] = static_cast<std::int32_t>(level.part_of_node[node_of_[p]]);
+    }
+    level.copies->assign(slots_, part);
+  }
   for (std::size_t t = 0; t < tokens.nets(); ++t) {
     const std::uint16_t* pin = &tokens.pin[t * tokens.top_k];
     for (std::size_t i = 0; i < tokens.top_k; ++i) {
@@ -51,7 +65,26 @@ NodeSearch::NodeSearch(const LayerTokens& tokens, CopyModel& copies, const NodeG
       }
     }
   }
+  work_ += static_cast<std::int64_t>(tokens.pin.size() * tokens.top_k);
   share_load();
+  if (drift_ == nullptr) return;
+  for (std::size_t n = 0; n < grid.nodes(); ++n) {
+    pack(n);
+    node_risk_[n] = packed_risk(n);
+    for (std::size_t i = 0; i < risk_.size(); ++i) risk_[i] += node_risk_[n][i];
+  }
+}
+
+double NodeSearch::cost() const {
+  double sum = 0.0;
+  for (const CopyLevel& level : levels_) sum += level.weight * level.copies->cost();
+  return sum;
+}
+
+std::int64_t NodeSearch::work() const {
+  std::int64_t sum = work_;
+  for (const CopyLevel& level : levels_) sum += kNetWork * level.copies->work();
+  return sum;
 }
 
 void NodeSearch::share_load() {
@@ -59,7 +92,7 @@ void NodeSearch::share_load() {
   share_.resize(experts * workloads_);
   for (std::size_t e = 0; e < experts; ++e) {
     for (std::size_t k = 0; k < workloads_; ++k) {
-      share_[e * workloads_ + k] = load_[e * workloads_ + k] / copies_.replicas(e);
+      share_[e * workloads_ + k] = load_[e * workloads_ + k] / levels_.front().copies->replicas(e);
     }
   }
   node_load_.assign(grid_.nodes() * workloads_, 0.0);
@@ -73,49 +106,109 @@ void NodeSearch::share_load() {
 
 bool NodeSearch::pack(std::size_t node) {
   const std::size_t size = grid_.first[node + 1] - grid_.first[node];
-  work_ += static_cast<std::int64_t>(grid_.slots_per_gpu <= 2 ? 10 * size : 60 * size);
+  work_ += static_cast<std::int64_t>((grid_.slots_per_gpu <= 2 ? 20 : 60) * size * workloads_);
   return packer_.pack(std::span(slots_).subspan(grid_.first[node], size), share_);
 }
 
-bool NodeSearch::loads_fit(std::size_t a, std::size_t b, std::size_t e, std::size_t f) const {
-  for (std::size_t k = 0; k < workloads_; ++k) {
-    const double d = share_[e * workloads_ + k] - share_[f * workloads_ + k];
-    if (node_load_[a * workloads_ + k] - d > static_cast<double>(grid_.gpus[a]) * kFull && d < 0)
-      return false;
-    if (node_load_[b * workloads_ + k] + d > static_cast<double>(grid_.gpus[b]) * kFull && d > 0)
-      return false;
+DriftRisk::Sums NodeSearch::packed_risk(std::size_t node) const {
+  DriftRisk::Sums sums{};
+  if (drift_ == nullptr) return sums;
+  for (std::size_t g = 0; g < grid_.gpus[node]; ++g) {
+    DriftRisk::Sums load{};
+    for (const std::size_t slot : packer_.slots_of(g)) {
+      const auto e = static_cast<std::size_t>(slots_[grid_.first[node] + slot]);
+      for (std::size_t i = 0; i < load.size(); ++i) load[i] += drift_->effective(e)[i];
+    }
+    const DriftRisk::Sums of_gpu = drift_->of_gpu(load);
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += of_gpu[i];
+  }
+  return sums;
+}
+
+bool NodeSearch::risk_fits(std::size_t a, std::size_t b) const {
+  if (drift_ == nullptr) return true;
+  for (std::size_t i = 0; i < risk_.size(); ++i) {
+    const double change = risk_a_[i] + risk_b_[i] - node_risk_[a][i] - node_risk_[b][i];
+    if (change > 0.0 && risk_[i] + change > drift_->limit()[i]) return false;
   }
   return true;
 }
 
-bool NodeSearch::exchange(std::size_t i, std::size_t j, double threshold, const Annealing& plan) {
+bool NodeSearch::packs(std::size_t a, std::size_t b) {
+  if (!pack(a)) return false;
+  risk_a_ = packed_risk(a);
+  if (!pack(b)) return false;
+  risk_b_ = packed_risk(b);
+  return risk_fits(a, b);
+}
+
+bool NodeSearch::loads_fit(std::size_t a, std::size_t b, std::size_t e, std::size_t f) const {
+  const double room_a = static_cast<double>(grid_.gpus[a]) * kFull;
+  const double room_b = static_cast<double>(grid_.gpus[b]) * kFull;
+  for (std::size_t k = 0; k < workloads_; ++k) {
+    const double d = share_[e * workloads_ + k] - share_[f * workloads_ + k];
+    if (d < 0.0 && node_load_[a * workloads_ + k] - d > room_a) return false;
+    if (d > 0.0 && node_load_[b * workloads_ + k] + d > room_b) return false;
+  }
+  return true;
+}
+
+double NodeSearch::estimate(std::size_t e, std::size_t a, std::size_t f, std::size_t b) const {
+  double sum = 0.0;
+  for (const CopyLevel& level : levels_) {
+    const std::size_t from = level.part_of_node[a];
+    const std::size_t to = level.part_of_node[b];
+    if (from == to) continue;
+    sum += level.weight *
+           (level.copies->move_estimate(e, from, to) + level.copies->move_estimate(f, to, from) +
+            kShared * together_[e * tokens_.experts + f]);
+  }
+  return sum;
+}
+
+bool NodeSearch::exchange_lowers(std::size_t e, std::size_t a, std::size_t f, std::size_t b,
+                                 double threshold) {
+  double change = 0.0;
+  for (const CopyLevel& level : levels_) {
+    const std::size_t from = level.part_of_node[a];
+    const std::size_t to = level.part_of_node[b];
+    if (from == to) continue;
+    const std::array<CopyModel::Change, 4> changes = {
+        {{e, from, -1}, {e, to, 1}, {f, to, -1}, {f, from, 1}}};
+    change += level.weight * level.copies->propose(changes);
+  }
+  for (const CopyLevel& level : levels_) {
+    if (level.part_of_node[a] == level.part_of_node[b]) continue;
+    if (change <= threshold) {
+      level.copies->keep();
+    } else {
+      level.copies->drop();
+    }
+  }
+  return change <= threshold;
+}
+
+bool NodeSearch::exchange(std::size_t i, std::size_t j, double threshold) {
   const std::size_t a = node_of_[i];
   const std::size_t b = node_of_[j];
   const auto e = static_cast<std::size_t>(slots_[i]);
   const auto f = static_cast<std::size_t>(slots_[j]);
-  if (a == b || e == f) return false;
-  const double estimate = copies_.move_estimate(e, a, b) + copies_.move_estimate(f, b, a) +
-                          plan.pair * together_[e * tokens_.experts + f];
-  if (estimate > threshold + plan.margin) return false;
-  if (copies_.count(e, b) >= static_cast<std::int32_t>(grid_.gpus[b]) ||
-      copies_.count(f, a) >= static_cast<std::int32_t>(grid_.gpus[a]) || !loads_fit(a, b, e, f)) {
+  if (a == b || e == f || estimate(e, a, f, b) > threshold) return false;
+  const CopyModel& nodes = *levels_.front().copies;
+  if (nodes.count(e, b) >= static_cast<std::int32_t>(grid_.gpus[b]) ||
+      nodes.count(f, a) >= static_cast<std::int32_t>(grid_.gpus[a]) || !loads_fit(a, b, e, f)) {
     return false;
   }
-  ++passed;
   std::swap(slots_[i], slots_[j]);
-  if (!pack(a) || !pack(b)) {
+  if (!packs(a, b) || !exchange_lowers(e, a, f, b, threshold)) {
     std::swap(slots_[i], slots_[j]);
     return false;
   }
-  ++evaluated;
-  const std::array<CopyModel::Change, 4> changes = {{{e, a, -1}, {e, b, 1}, {f, b, -1}, {f, a, 1}}};
-  if (copies_.propose(changes) > threshold) {
-    copies_.drop();
-    std::swap(slots_[i], slots_[j]);
-    return false;
+  for (std::size_t r = 0; r < risk_.size(); ++r) {
+    risk_[r] += risk_a_[r] + risk_b_[r] - node_risk_[a][r] - node_risk_[b][r];
   }
-  copies_.keep();
-  ++taken;
+  node_risk_[a] = risk_a_;
+  node_risk_[b] = risk_b_;
   for (std::size_t k = 0; k < workloads_; ++k) {
     const double d = share_[e * workloads_ + k] - share_[f * workloads_ + k];
     node_load_[a * workloads_ + k] -= d;
@@ -125,23 +218,23 @@ bool NodeSearch::exchange(std::size_t i, std::size_t j, double threshold, const 
 }
 
 void NodeSearch::anneal(const Annealing& plan) {
-  const double unit = static_cast<double>(tokens_.top_k) / static_cast<double>(tokens_.experts);
+  const double unit =
+      static_cast<double>(tokens_.top_k) / static_cast<double>(tokens_.experts) * plan.hot;
+  const std::vector<double>& exponential = exponential_quantiles();
   const std::int64_t start = work();
   const double decay = math::log(plan.cold / plan.hot);
   const auto positions = static_cast<std::uint64_t>(slots_.size());
   constexpr int kBatch = 256;
   for (std::int64_t done = 0; done < plan.work; done = work() - start) {
-    const double temperature =
-        plan.hot * unit *
-        math::exp(decay * static_cast<double>(done) / static_cast<double>(plan.work));
+    const double passed = static_cast<double>(done) / static_cast<double>(plan.work);
+    const double temperature = unit * math::exp(decay * passed);
     for (int n = 0; n < kBatch; ++n) {
       const std::uint64_t bits = stream_.next();
       const auto i = static_cast<std::size_t>(((bits & 0xffffff) * positions) >> 24);
       const auto j = static_cast<std::size_t>((((bits >> 24) & 0xffffff) * positions) >> 24);
-      exchange(i, j, temperature * exponential_[bits >> 52], plan);
+      exchange(i, j, temperature * exponential[bits >> 52]);
     }
-    tried += kBatch;
-    work_ += 8 * kBatch;
+    work_ += kTryWork * kBatch;
   }
 }
 

@@ -13,55 +13,61 @@
 #include <vector>
 
 #include "core/random.h"
+#include "strategies/partition_cluster.h"
 #include "strategies/partition_copies.h"
+#include "strategies/partition_drift.h"
 #include "strategies/partition_packing.h"
 
 namespace moesim::strategies {
 
-/// Nodes as the search sees them: adjacent positions of slots, whole GPUs.
-struct NodeGrid {
-  std::size_t slots_per_gpu = 1;
-  std::vector<std::size_t> gpus;   ///< [nodes]
-  std::vector<std::size_t> first;  ///< [nodes + 1] first position of each node.
-  [[nodiscard]] std::size_t nodes() const { return gpus.size(); }
+/// Copies counted between parts of the cluster: between nodes, between racks.
+struct CopyLevel {
+  CopyModel* copies = nullptr;
+  std::vector<std::size_t> part_of_node;  ///< [nodes]
+  double weight = 1.0;                    ///< Of its copies in the cost.
 };
 
-/// Relative temperatures: parts of the tokens of a mean expert.
+/// Temperatures in parts of the tokens of a mean expert.
 struct Annealing {
   double hot = 0.1;
   double cold = 0.005;
-  double margin = 0.0;  ///< By how much the table's estimate may miss the threshold.
-  double pair = 0.8;    ///< Correction per token that two exchanged experts share.
   std::int64_t work = 0;
 };
 
 class NodeSearch {
  public:
-  /// `load`: [experts * workloads] in units of what a GPU may carry. `slots`: expert at each
-  /// position. Precondition: no expert more often on a node than it has GPUs.
-  NodeSearch(const LayerTokens& tokens, CopyModel& copies, const NodeGrid& grid,
+  /// `levels`: nodes first, then what is above them. `load`: [experts * workloads] in units of what
+  /// a GPU may carry. `slots`: expert at each position. `drift` may be null: no guard.
+  /// Precondition: no expert more often on a node than it has GPUs.
+  NodeSearch(const LayerTokens& tokens, std::vector<CopyLevel> levels, const NodeGrid& grid,
              std::span<const double> load, std::size_t workloads, std::vector<std::int32_t> slots,
-             RandomStream& stream);
+             const DriftRisk* drift, RandomStream& stream);
 
   void anneal(const Annealing& plan);
   [[nodiscard]] const std::vector<std::int32_t>& slots() const { return slots_; }
+  /// Copies of all levels by weight.
+  [[nodiscard]] double cost() const;
   /// GPU within the node of every position of a node; false if not within the cap.
   bool pack(std::size_t node);
   [[nodiscard]] const Packer& packer() const { return packer_; }
-  [[nodiscard]] std::int64_t work() const { return work_ + kNetWork * copies_.work(); }
-
-  static constexpr std::int64_t kNetWork = 20;
-
-  std::int64_t tried = 0, passed = 0, packed = 0, evaluated = 0, taken = 0;
+  /// Work done so far, in nanoseconds of the reference machine.
+  [[nodiscard]] std::int64_t work() const;
 
  private:
-  bool exchange(std::size_t i, std::size_t j, double threshold, const Annealing& plan);
+  bool exchange(std::size_t i, std::size_t j, double threshold);
+  [[nodiscard]] double estimate(std::size_t e, std::size_t a, std::size_t f, std::size_t b) const;
+  bool exchange_lowers(std::size_t e, std::size_t a, std::size_t f, std::size_t b,
+                       double threshold);
+  /// Packs both nodes and measures their risk; false if they may not be so.
+  bool packs(std::size_t a, std::size_t b);
   [[nodiscard]] bool loads_fit(std::size_t a, std::size_t b, std::size_t e, std::size_t f) const;
-  [[nodiscard]] double threshold(double temperature);
   void share_load();
+  /// Of the node packed last.
+  [[nodiscard]] DriftRisk::Sums packed_risk(std::size_t node) const;
+  [[nodiscard]] bool risk_fits(std::size_t a, std::size_t b) const;
 
   const LayerTokens& tokens_;
-  CopyModel& copies_;
+  std::vector<CopyLevel> levels_;
   const NodeGrid& grid_;
   std::vector<double> load_;
   std::size_t workloads_;
@@ -70,7 +76,11 @@ class NodeSearch {
   std::vector<double> share_;      ///< [expert * workloads] of one replica.
   std::vector<double> node_load_;  ///< [node * workloads]
   std::vector<double> together_;   ///< [expert * experts] part of the tokens with both.
-  std::vector<double> exponential_;
+  const DriftRisk* drift_;         ///< May be null: no guard.
+  std::vector<DriftRisk::Sums> node_risk_;
+  DriftRisk::Sums risk_{};
+  DriftRisk::Sums risk_a_{};  ///< Of the two nodes of an exchange, after it.
+  DriftRisk::Sums risk_b_{};
   Packer packer_;
   RandomStream& stream_;
   std::int64_t work_ = 0;

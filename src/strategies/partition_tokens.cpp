@@ -98,7 +98,7 @@ bool has_tokens(const Problem& problem, std::int64_t layer) {
   });
 }
 
-LayerTokens layer_tokens(const Problem& problem, std::int64_t layer, std::int64_t drawn,
+LayerTokens layer_tokens(const Problem& problem, std::int64_t layer, std::size_t most,
                          std::uint64_t seed) {
   const auto experts = static_cast<std::size_t>(problem.shape.experts);
   const auto top_k = static_cast<std::size_t>(problem.routing.top_k);
@@ -111,11 +111,15 @@ LayerTokens layer_tokens(const Problem& problem, std::int64_t layer, std::int64_
     std::vector<std::uint16_t> own;
     if (row.has_value()) {
       const auto recorded = workload.tokens.experts_of(*row);
-      own.assign(recorded.begin(), recorded.end());
+      const std::size_t stride = (recorded.size() / top_k + most - 1) / most;
+      for (std::size_t t = 0; t < recorded.size() / top_k; t += stride) {
+        const auto token = recorded.subspan(t * top_k, top_k);
+        own.insert(own.end(), token.begin(), token.end());
+      }
     } else {
       const auto load =
           std::span(workload.load).subspan(static_cast<std::size_t>(layer) * experts, experts);
-      own = draw_tokens(problem.routing, load, drawn, seed, layer);
+      own = draw_tokens(problem.routing, load, static_cast<std::int64_t>(most), seed, layer);
     }
     if (own.empty()) continue;
     const std::size_t count = own.size() / top_k;

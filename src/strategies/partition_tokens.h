@@ -33,10 +33,11 @@ struct LayerTokens {
                                     std::span<const std::uint16_t> picks,
                                     std::span<const double> token_weight);
 
-/// Every `stride`-th token of the layer in all workloads that have tokens for it, at least
-/// `least` of each; where a workload has none, `drawn` tokens by the router's law for its load.
+/// Recorded tokens of the layer, of all workloads that have some: every so manyth, at most `most`
+/// of each workload. Where no workload has any, `most` tokens each by the router's law for its
+/// load. Empty if the router does not draw this shape.
 [[nodiscard]] LayerTokens layer_tokens(const placement::Problem& problem, std::int64_t layer,
-                                       std::int64_t drawn, std::uint64_t seed);
+                                       std::size_t most, std::uint64_t seed);
 
 /// True if some workload has tokens of the layer.
 [[nodiscard]] bool has_tokens(const placement::Problem& problem, std::int64_t layer);
