@@ -1,12 +1,90 @@
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "placement/evaluation.h"
 
 namespace moesim::placement {
+namespace {
 
-double balance_lower_bound(std::span<const double> load, std::int64_t ranks,
-                           std::int64_t slots_per_rank) {
+constexpr double kSafe = 1e-9;  // Margin that keeps rounding on the sound side.
+
+/// Asks whether replicas of some loads can be packed with no rank above a level.
+///
+/// Every replica gets a weight such that what fits on a rank weighs at most 1: a heavy one, above
+/// `level - light`, weighs 1, because whatever lies beside it is below `light` and weighs nothing;
+/// others weigh 1 / slots_per_rank. The least total weight over the numbers of replicas (their sum
+/// given, priced by a multiplier) must not exceed the ranks.
+class Packable {
+ public:
+  Packable(std::span<const double> load, std::int64_t ranks, std::int64_t slots_per_rank)
+      : load_(load), ranks_(ranks), slots_per_rank_(slots_per_rank) {}
+
+  /// False only if no placement stays at or below `level`.
+  [[nodiscard]] bool at(double level) const {
+    constexpr int kSteps = 24;
+    for (int i = 1; i <= kSteps; ++i) {
+      const double light = level * i / (2.0 * kSteps);
+      if (least_weight(level, light) > static_cast<double>(ranks_) * (1.0 + kSafe)) return false;
+    }
+    return true;
+  }
+
+ private:
+  /// Largest over the multipliers: concave, and sound at each.
+  [[nodiscard]] double least_weight(double level, double light) const {
+    double low = 0.0;
+    double high = 1.0;
+    double best = 0.0;
+    for (int step = 0; step < 16; ++step) {
+      const double left = low + (high - low) / 3.0;
+      const double right = high - (high - low) / 3.0;
+      const double at_left = weight(level, light, left);
+      const double at_right = weight(level, light, right);
+      best = std::max({best, at_left, at_right});
+      (at_left < at_right ? low : high) = at_left < at_right ? left : right;
+    }
+    return best;
+  }
+
+  /// Total weight if every slot beyond those used is worth `price`.
+  [[nodiscard]] double weight(double level, double light, double price) const {
+    const double middle = 1.0 / static_cast<double>(slots_per_rank_);
+    double sum = -price * static_cast<double>(ranks_ * slots_per_rank_);
+    for (const double load : load_) {
+      // From these counts on a replica fits on a rank, is no longer heavy, is light.
+      const double fits = count_for(load, level * (1.0 + kSafe));
+      const double not_heavy = count_for(load, (level - light) * (1.0 + kSafe));
+      const double is_light = count_for(load, light * (1.0 + kSafe));
+      const auto most = static_cast<double>(ranks_);
+      if (fits > most) return std::numeric_limits<double>::infinity();
+      // Linear in the count in between: the least count of each kind is the cheapest.
+      double least = fits < not_heavy ? (1.0 + price) * fits : price * fits;
+      least += fits >= not_heavy && fits < is_light ? middle * fits : 0.0;
+      if (not_heavy <= most) {
+        const double count = std::max(fits, not_heavy);
+        least = std::min(least, (price + (count < is_light ? middle : 0.0)) * count);
+      }
+      if (is_light <= most) least = std::min(least, price * std::max(fits, is_light));
+      sum += least;
+    }
+    return sum;
+  }
+
+  static double count_for(double load, double level) {
+    return std::max(1.0, std::ceil(load / level));
+  }
+
+  std::span<const double> load_;
+  std::int64_t ranks_;
+  std::int64_t slots_per_rank_;
+};
+
+}  // namespace
+
+double even_split_bound(std::span<const double> load, std::int64_t ranks,
+                        std::int64_t slots_per_rank) {
   const double mean = std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(ranks);
   std::vector<double> replicas(load.size(), 1.0);
   std::vector<double> share(load.begin(), load.end());
@@ -22,6 +100,22 @@ double balance_lower_bound(std::span<const double> load, std::int64_t ranks,
     share[hottest] = load[hottest] / replicas[hottest];
   }
   return std::max(1.0, *std::max_element(share.begin(), share.end()) / mean);
+}
+
+double balance_lower_bound(std::span<const double> load, std::int64_t ranks,
+                           std::int64_t slots_per_rank) {
+  const double even = even_split_bound(load, ranks, slots_per_rank);
+  if (slots_per_rank == 1 || ranks == 1) return even;
+  const double mean = std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(ranks);
+  const Packable packable(load, ranks, slots_per_rank);
+  if (packable.at(even * mean)) return even;
+  double low = even;  // Known not to be reachable.
+  double high = 2.0 * even;
+  for (int step = 0; step < 12; ++step) {
+    const double middle = 0.5 * (low + high);
+    (packable.at(middle * mean) ? high : low) = middle;
+  }
+  return low;
 }
 
 }  // namespace moesim::placement

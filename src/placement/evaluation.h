@@ -28,7 +28,7 @@ struct TokenScore {
   double copies_per_pick = 0.0;  ///< Copies to remote nodes without de-duplication, by hash.
   double batch_random = 0.0;
   double batch_locality = 0.0;
-  double batch_optimal = 0.0;  ///< Replicas' shares by maximum flow; 0 where not asked for.
+  double batch_optimal = 0.0;  ///< Least by whole tokens (maximum flow); 0 where not asked for.
   [[nodiscard]] double copies() const { return 0.5 * (copies_random + copies_locality); }
 };
 
@@ -58,8 +58,13 @@ struct Judgement {
 /// Slots of each layer whose expert did not lie on their rank before. Order inside a rank is free.
 [[nodiscard]] std::vector<std::int64_t> slots_moved(const Placement& from, const Placement& to);
 
-/// No placement of these slots can have a smaller max / mean: even split of the hottest experts,
-/// and the pigeonhole bound of slots. `load`: [experts].
+/// No placement of these slots can have a smaller max / mean: the hottest replica alone, spare
+/// slots going to the hottest experts, and 1. `load`: [experts].
+[[nodiscard]] double even_split_bound(std::span<const double> load, std::int64_t ranks,
+                                      std::int64_t slots_per_rank);
+
+/// The same and at least as tight: also counts the slots that lie beside heavy replicas
+/// (pigeonhole, by dual weights). About 1 ms for 256 experts.
 [[nodiscard]] double balance_lower_bound(std::span<const double> load, std::int64_t ranks,
                                          std::int64_t slots_per_rank);
 

@@ -128,7 +128,8 @@ TEST_CASE("evaluate: the benchmark's own figures", "[placement][oracle]") {
   }
 }
 
-TEST_CASE("balance_lower_bound: the benchmark's own bounds", "[placement][oracle]") {
+TEST_CASE("even_split_bound: the benchmark's own bounds, balance_lower_bound above them",
+          "[placement][oracle]") {
   std::ifstream file(moesim::test::placement_bench_directory() + "/lower_bounds.csv");
   if (!file) {
     WARN("skipped: no placement benchmark beside the checkout");
@@ -151,15 +152,43 @@ TEST_CASE("balance_lower_bound: the benchmark's own bounds", "[placement][oracle
     INFO(line);
     double sum = 0.0;
     double largest = 0.0;
-    for (std::size_t row = 0; row < workload.load.size(); row += 256) {
-      const double bound =
-          balance_lower_bound(std::span(workload.load).subspan(row, 256), ranks, slots / ranks);
+    for (std::size_t l = 0; l < 58; ++l) {
+      const auto load = std::span(workload.load).subspan(256 * l, 256);
+      const double bound = even_split_bound(load, ranks, slots / ranks);
       sum += bound;
       largest = std::max(largest, bound);
+      if (l % 8 == 0) CHECK(balance_lower_bound(load, ranks, slots / ranks) >= bound);
     }
     CHECK_THAT(sum / 58.0, WithinAbs(mean, 5.1e-5));
     CHECK_THAT(largest, WithinAbs(worst, 5.1e-5));
   }
+}
+
+TEST_CASE(
+    "balance_lower_bound: between the even split and the published balancer on two slots a "
+    "rank",
+    "[placement]") {
+  if (!moesim::test::has_placement_bench()) {
+    WARN("skipped: no placement benchmark beside the checkout");
+    return;
+  }
+  const Workload train = bench_workload("w06_real_decode", "train");
+  const Placement eplb = moesim::test::golden_placement("w06_real_decode_G144_P288_global.json",
+                                                        bench_shape(144, 288));
+  double even = 0.0;
+  double bound = 0.0;
+  double reached = 0.0;
+  for (std::size_t l = 0; l < 58; l += 4) {
+    const auto load = std::span(train.load).subspan(256 * l, 256);
+    even += even_split_bound(load, 144, 2);
+    const double own = balance_lower_bound(load, 144, 2);
+    bound += own;
+    const double balanced = balance(std::span(eplb.expert_of_slot).subspan(288 * l, 288), load, 2);
+    CHECK(own <= balanced + 1e-9);
+    reached += balanced;
+  }
+  // Closes at least a third of what the even split leaves open.
+  CHECK(bound - even > (reached - even) / 3.0);
 }
 
 }  // namespace
