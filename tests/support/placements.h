@@ -17,9 +17,8 @@ inline placement::Problem problem_of(const placement::PlacementShape& shape,
   if (load.empty()) {
     workload.load.assign(static_cast<std::size_t>(shape.moe_layers * shape.experts), 1.0);
   }
-  const routing::RoutingShape routing{.moe_layers = shape.moe_layers,
-                                      .experts = shape.experts,
-                                      .top_k = 1};
+  const routing::RoutingShape routing{
+      .moe_layers = shape.moe_layers, .experts = shape.experts, .top_k = 1};
   return {.shape = shape, .routing = routing, .workloads = {std::move(workload)}};
 }
 
