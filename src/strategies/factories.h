@@ -16,5 +16,6 @@ namespace moesim::strategies {
 [[nodiscard]] std::unique_ptr<Strategy> make_eplb_global();
 [[nodiscard]] std::unique_ptr<Strategy> make_metis();
 [[nodiscard]] std::unique_ptr<Strategy> make_partition();
+[[nodiscard]] std::unique_ptr<Strategy> make_rebalance();
 
 }  // namespace moesim::strategies

@@ -19,7 +19,7 @@ constexpr std::array kStrategies = {
     Entry{"contiguous", make_contiguous},   Entry{"round_robin", make_round_robin},
     Entry{"random", make_random},           Entry{"eplb", make_eplb},
     Entry{"eplb_global", make_eplb_global}, Entry{"metis", make_metis},
-    Entry{"partition", make_partition},
+    Entry{"partition", make_partition},     Entry{"rebalance", make_rebalance},
 };
 
 }  // namespace
