@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "strategies/factories.h"
@@ -22,12 +23,12 @@ using placement::Problem;
 
 /// Work of the search per second of budget, in nanoseconds of the reference machine: the rest is
 /// for what the search does not count, and a margin.
-constexpr double kWorkPerSecond = 0.8e9;
+constexpr double kWorkPerSecond = 0.85e9;
 constexpr double kUntracedPart = 0.1;  ///< Of a traced layer's work.
 constexpr std::array kSlacks = {0.0, 0.01, 0.02, 0.05, 0.1};
 
 double part_of(const Problem& problem, std::int64_t layer) {
-  return has_tokens(problem, layer) ? 1.0 : kUntracedPart;
+  return recorded_tokens(problem, layer, 1) > 0 ? 1.0 : kUntracedPart;
 }
 
 /// Loads of a GPU that the options allow.
@@ -44,12 +45,16 @@ class Partition : public Strategy {
   Placement place(const Problem& problem, const SearchOptions& options) const override {
     const PlacementShape& shape = problem.shape;
     const Cluster cluster(shape);
+    const std::vector<double> planned = planned_load(problem);
     double parts = 0.0;
     for (std::int64_t l = 0; l < shape.moe_layers; ++l) parts += part_of(problem, l);
     Placement placement{.shape = shape, .expert_of_slot = {}, .strategy = "partition"};
     for (std::int64_t l = 0; l < shape.moe_layers; ++l) {
       const double work = options.budget * kWorkPerSecond * part_of(problem, l) / parts;
-      const StartPlan start = start_plan(problem, l);
+      const StartPlan start =
+          start_plan(problem, l,
+                     std::span(planned).subspan(static_cast<std::size_t>(l * shape.experts),
+                                                static_cast<std::size_t>(shape.experts)));
       const LayerTask task{
           .problem = problem, .cluster = cluster, .start = start, .layer = l, .seed = options.seed};
       const std::vector<std::int32_t> slots = place_layer(task, options, work);

@@ -15,8 +15,10 @@ namespace {
 constexpr std::size_t kSample = 2048;       ///< Tokens of the first round, and of drawn layers.
 constexpr std::size_t kMostTokens = 16384;  ///< Of each workload.
 constexpr double kFirstRound = 300.0;       ///< Work per pin of the sample.
-constexpr double kGrowth = 1.4;             ///< Of the rounds' work.
-constexpr double kMostWork = 20000.0;       ///< Per pin; more is of no use.
+constexpr double kGrowth = 1.3;             ///< Of the rounds' work.
+constexpr double kMostWork = 60000.0;       ///< Per pin; more is of no use.
+constexpr std::int64_t kNetsWork = 60;      ///< Of building nets, per pin.
+constexpr std::int64_t kModelWork = 8;      ///< Of the tables of copies, per pin and node.
 constexpr double kRackWeight = 1.0;         ///< What a copy into another rack costs besides.
 /// By what the drift risk may lie above the start's, at small and at large noise.
 constexpr DriftRisk::Sums kDriftRoom = {0.004, 0.002};
@@ -64,21 +66,21 @@ class LayerSearch {
   }
 
   double run(std::int64_t work) {
-    const bool traced = has_tokens(task_.problem, task_.layer);
-    double copies = 0.0;
     const LayerTokens sample = layer_tokens(task_.problem, task_.layer, kSample, task_.seed);
-    if (sample.nets() == 0) return copies;
-    spent_ += 60 * static_cast<std::int64_t>(sample.pin.size());
+    if (sample.nets() == 0) return 0.0;
+    spent_ += kNetsWork * static_cast<std::int64_t>(sample.pin.size());
     const double first = kFirstRound * static_cast<double>(sample.pin.size() + best_.size());
     work = std::min(work, static_cast<std::int64_t>(kMostWork / kFirstRound * first));
-    copies = rounds(sample, traced ? std::min(work, static_cast<std::int64_t>(2.0 * first)) : work,
-                    first);
-    if (!traced) return copies;
+    const std::size_t tokens = recorded_tokens(task_.problem, task_.layer, kMostTokens);
+    const auto setup =
+        static_cast<std::int64_t>(tokens * sample.top_k) *
+        (kNetsWork + kModelWork * static_cast<std::int64_t>(task_.cluster.grid.nodes()));
+    const auto first_round = static_cast<std::int64_t>(first);
+    const bool all_fit = spent_ + setup + 4 * first_round <= work;
+    if (tokens <= kSample || !all_fit) return rounds(sample, work, first);
+    rounds(sample, spent_ + first_round, first);
     const LayerTokens all = layer_tokens(task_.problem, task_.layer, kMostTokens, task_.seed);
-    const auto setup = static_cast<std::int64_t>(all.pin.size()) *
-                       (60 + 8 * static_cast<std::int64_t>(task_.cluster.grid.nodes()));
-    if (spent_ + setup + static_cast<std::int64_t>(first) > work) return copies;
-    spent_ += 60 * static_cast<std::int64_t>(all.pin.size());
+    spent_ += kNetsWork * static_cast<std::int64_t>(all.pin.size());
     return rounds(all, work, first);
   }
 
@@ -121,9 +123,9 @@ class LayerSearch {
     return least;
   }
 
-  static constexpr double kHot = 0.1;
-  static constexpr double kReheat = 0.07;
-  static constexpr double kCold = 0.005;
+  static constexpr double kHot = 0.03;
+  static constexpr double kReheat = 0.06;
+  static constexpr double kCold = 0.006;
 
   const LayerTask& task_;
   std::span<const double> cap_;

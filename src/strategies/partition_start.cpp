@@ -70,36 +70,45 @@ void start_for_all(const Problem& problem, StartPlan& plan) {
     const auto slots = packer.slots_of(g);
     for (std::size_t i = 0; i < room; ++i) plan.slots[g * room + i] = expert[slots[i]];
   }
+}
+
+/// What the fullest GPUs of all workloads are worth.
+double worth(const Problem& problem, std::span<const double> fullest) {
+  if (problem.over == Over::Worst) return *std::max_element(fullest.begin(), fullest.end());
+  double sum = 0.0;
+  for (std::size_t k = 0; k < fullest.size(); ++k) {
+    sum += problem.workloads[k].weight * fullest[k];
+  }
+  return sum;
+}
+
+}  // namespace
+
+StartPlan start_plan(const Problem& problem, std::int64_t layer, std::span<const double> planned) {
+  const PlacementShape& shape = problem.shape;
+  const auto room = static_cast<std::size_t>(shape.slots_per_rank);
+  StartPlan plan{.workloads = problem.workloads.size(),
+                 .load = loads_of(problem, layer),
+                 .slots = {},
+                 .cap = {}};
+  const EplbShape global{.slots = shape.slots(), .groups = 1, .nodes = 1, .ranks = shape.ranks};
+  plan.slots = eplb_layer(planned, global);
+  const std::vector<double> published = fullest_gpu(plan.slots, plan.load, plan.workloads, room);
+  separate_replicas(plan.slots, planned, shape.slots_per_rank, shape.domain_of_rank);
   plan.cap = fullest_gpu(plan.slots, plan.load, plan.workloads, room);
+  if (plan.workloads == 1) {
+    plan.cap[0] = std::min(plan.cap[0], published[0]);
+    return plan;
+  }
+  StartPlan packed = plan;
+  start_for_all(problem, packed);
+  packed.cap = fullest_gpu(packed.slots, packed.load, packed.workloads, room);
+  if (worth(problem, packed.cap) <= worth(problem, plan.cap)) plan = std::move(packed);
   if (problem.over == Over::Worst) {
     const double worst = *std::max_element(plan.cap.begin(), plan.cap.end());
     std::fill(plan.cap.begin(), plan.cap.end(), worst);
   }
   for (double& cap : plan.cap) cap *= kVectorRoom;
-}
-
-}  // namespace
-
-StartPlan start_plan(const Problem& problem, std::int64_t layer) {
-  const PlacementShape& shape = problem.shape;
-  StartPlan plan{.workloads = problem.workloads.size(),
-                 .load = loads_of(problem, layer),
-                 .slots = {},
-                 .cap = {}};
-  if (plan.workloads > 1) {
-    start_for_all(problem, plan);
-    return plan;
-  }
-  const auto experts = static_cast<std::size_t>(shape.experts);
-  const auto row = std::span(problem.workloads.front().load)
-                       .subspan(static_cast<std::size_t>(layer) * experts, experts);
-  const EplbShape global{.slots = shape.slots(), .groups = 1, .nodes = 1, .ranks = shape.ranks};
-  plan.slots = eplb_layer(row, global);
-  const auto room = static_cast<std::size_t>(shape.slots_per_rank);
-  const std::vector<double> published = fullest_gpu(plan.slots, plan.load, 1, room);
-  separate_replicas(plan.slots, row, shape.slots_per_rank, shape.domain_of_rank);
-  const std::vector<double> separate = fullest_gpu(plan.slots, plan.load, 1, room);
-  plan.cap = {std::min(published[0], separate[0])};
   return plan;
 }
 

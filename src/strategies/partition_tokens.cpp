@@ -92,17 +92,20 @@ LayerTokens make_nets(std::size_t experts, std::size_t top_k, std::span<const st
   return tokens;
 }
 
-bool has_tokens(const Problem& problem, std::int64_t layer) {
-  return std::any_of(problem.workloads.begin(), problem.workloads.end(), [&](const Workload& w) {
-    return !w.tokens.empty() && w.tokens.row_of(layer).has_value();
-  });
+std::size_t recorded_tokens(const Problem& problem, std::int64_t layer, std::size_t most) {
+  std::size_t tokens = 0;
+  for (const Workload& w : problem.workloads) {
+    if (w.tokens.empty() || !w.tokens.row_of(layer).has_value()) continue;
+    tokens += std::min(static_cast<std::size_t>(w.tokens.tokens()), most);
+  }
+  return tokens;
 }
 
 LayerTokens layer_tokens(const Problem& problem, std::int64_t layer, std::size_t most,
                          std::uint64_t seed) {
   const auto experts = static_cast<std::size_t>(problem.shape.experts);
   const auto top_k = static_cast<std::size_t>(problem.routing.top_k);
-  const bool traced = has_tokens(problem, layer);
+  const bool traced = recorded_tokens(problem, layer, 1) > 0;
   std::vector<std::uint16_t> picks;
   std::vector<double> weight;
   for (const Workload& workload : problem.workloads) {

@@ -39,7 +39,8 @@ struct LayerTokens {
 [[nodiscard]] LayerTokens layer_tokens(const placement::Problem& problem, std::int64_t layer,
                                        std::size_t most, std::uint64_t seed);
 
-/// True if some workload has tokens of the layer.
-[[nodiscard]] bool has_tokens(const placement::Problem& problem, std::int64_t layer);
+/// Recorded tokens of the layer in all workloads together, at most about `most` of each; 0 if none.
+[[nodiscard]] std::size_t recorded_tokens(const placement::Problem& problem, std::int64_t layer,
+                                          std::size_t most);
 
 }  // namespace moesim::strategies
