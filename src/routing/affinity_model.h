@@ -25,9 +25,16 @@
 
 namespace moesim::routing {
 
+/// Largest values of the parameters below.
+inline constexpr std::int64_t kMostDimensions = 64;
+inline constexpr double kMostStrength = 8.0;
+inline constexpr std::int64_t kMostClasses = 16384;
+inline constexpr std::int64_t kMostTopics = 4096;
+inline constexpr std::int64_t kMostRequestTokens = std::int64_t{1} << 20;
+
 struct AffinityParameters {
   std::int64_t dimensions = 8;       ///< D, 1 to 64.
-  double strength = 4.5;             ///< beta, 0 to 20; 0: tokens are all alike.
+  double strength = 4.5;             ///< beta, 0 to 8; 0: tokens are all alike.
   double topic_share = 0.45;         ///< rho, 0 to 1: part of a token's vector that is its topic's.
   std::int64_t classes = 1024;       ///< 1 to 16384
   std::int64_t topics = 24;          ///< 1 to 4096
