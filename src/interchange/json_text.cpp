@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 
 #include "interchange/findings.h"
 
@@ -109,7 +111,9 @@ class Walk {
     }
     const std::size_t begin = at_;
     if (peek() == '-') ++at_;
-    if (!digits()) {
+    const bool zero = peek() == '0';
+    const std::size_t first = at_;
+    if (!digits() || (zero && at_ > first + 1)) {
       at_ = begin;
       return false;
     }
@@ -120,9 +124,21 @@ class Walk {
     if (peek() == 'e' || peek() == 'E') {
       ++at_;
       if (peek() == '+' || peek() == '-') ++at_;
-      return digits();
+      if (!digits()) return false;
+    }
+    if (beyond_a_double(text_.substr(begin, at_ - begin))) {
+      at_ = begin;
+      return false;
     }
     return true;
+  }
+
+  static bool beyond_a_double(std::string_view number) {
+    double value = 1.0;
+    const auto end = std::from_chars(number.data(), number.data() + number.size(), value);
+    const std::size_t exponent = number.find_first_of("eE");
+    const bool small = exponent != number.npos && number.substr(exponent).find('-') != number.npos;
+    return end.ec == std::errc::result_out_of_range && !small;
   }
 
   bool digits() {

@@ -42,7 +42,8 @@ TEST_CASE("placement file: ids outside are named with layer and slot") {
   CHECK_THAT(mistakes_of(sglang(kFirst + "[0,1,2,3,-1,1]")), contains_text("expert -1 of 4"));
   CHECK_THAT(mistakes_of(sglang(kFirst + "[0,1,2,3,1.0,1]")),
              contains_text("expected the number of an expert, got 1.0"));
-  CHECK_THAT(mistakes_of(sglang(kFirst + "[0,1,2,3,1e400,1]")), contains_text("map:3:1"));
+  CHECK_THAT(mistakes_of(sglang(kFirst + "[0,1,2,3,1e400,1]")),
+             contains_text("map:3:10: error: is not JSON from here: \"1e400"));
 }
 
 TEST_CASE("placement file: wrong numbers of layers and slots are refused") {
@@ -68,6 +69,7 @@ TEST_CASE("placement file: other keys are refused") {
 TEST_CASE("placement file: what is no file of this kind is refused") {
   CHECK_THAT(mistakes_of(""), contains_text("is empty"));
   CHECK_THAT(mistakes_of("{\"physical_to_logical_map\": [[0,1"), contains_text("ends too early"));
+  CHECK_THAT(mistakes_of(sglang("[01,2]")), contains_text("map:2:2: error: is not JSON from"));
   CHECK_THAT(mistakes_of("PK\x03\x04..."), contains_text("Python objects"));
   CHECK_THAT(mistakes_of("a: [1"), contains_text("is not YAML"));
   CHECK_THAT(mistakes_of("[]"), contains_text("expected a list of layers"));
@@ -84,10 +86,10 @@ TEST_CASE("placement file: mistakes of TensorRT-LLM files have line and layer") 
   const std::string good = "  1: [0, 1, 2, 3, 0, 1]\n";
   CHECK_THAT(mistakes_of(yaml(good)), contains_text("layer 2 is missing; all 2 MoE layers"));
   CHECK_THAT(mistakes_of(yaml(good + "  2: [0, 1, 2, 3, 0, 9]\n")),
-             contains_text("map:4:23: error: initial_global_assignments[2]: layer 2, slot 5 (rank "
+             contains_text("map:4:22: error: initial_global_assignments[2]: layer 2, slot 5 (rank "
                            "1): expert 9 of 4 does not exist"));
   CHECK_THAT(mistakes_of(yaml(good + "  2: [0, 1, 2, 3, x, 1]\n")),
-             contains_text("map:4:20: error: initial_global_assignments[2]: expected the number"));
+             contains_text("map:4:19: error: initial_global_assignments[2]: expected the number"));
   CHECK_THAT(mistakes_of(yaml(good + "  2: [0, 1, 2, 3]\n")),
              contains_text("map:4:6: error: initial_global_assignments[2]: layer 2 has 4 slots"));
   CHECK_THAT(mistakes_of(yaml(good + "  0: [0, 1, 2, 3, 0, 1]\n")),
@@ -122,7 +124,7 @@ TEST_CASE("placement file: mistakes of vLLM-Ascend files have line and layer") {
              contains_text("layer 2, rank 1 has 2 slots, expected 3"));
   // Device 1 of the second layer stands in line 7; its list starts at column 35.
   CHECK_THAT(mistakes_of(ascend("1", "1", "[3,3,1]")),
-             contains_text("map:7:37: error: layer_list[1]: layer 2, slot 4 (rank 1): expert 3 is "
+             contains_text("map:7:38: error: layer_list[1]: layer 2, slot 4 (rank 1): expert 3 is "
                            "on this rank already, in slot 3"));
 }
 

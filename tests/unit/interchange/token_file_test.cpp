@@ -83,7 +83,7 @@ TEST_CASE("token trace: an expert beyond the last is named by line, column and l
   CHECK_THAT(mistakes_of("4\t0\t1,2 10,64\n", model),
              contains_text("trace:1:12: error: layer 1: expert 64 of 64"));
   CHECK_THAT(mistakes_of("{\"request\": 1, \"experts\": [[1,2],[10,64]]}\n", model),
-             contains_text("trace:1:37: error: layer 1: expert 64 of 64"));
+             contains_text("trace:1:38: error: layer 1: expert 64 of 64"));
   CHECK_THAT(mistakes_of("{\"request\": 1, \"experts\": [[1,256]]}\n", {.experts = 256}),
              contains_text("expert 256 of 256 does not exist; they count from 0"));
 }
@@ -92,7 +92,7 @@ TEST_CASE("token trace: an expert twice in a token is named") {
   CHECK_THAT(mistakes_of("5\t0102 0a0a\n"),
              contains_text("trace:1:10: error: layer 1: expert 10 stands twice in a token"));
   CHECK_THAT(mistakes_of("{\"request\": 1, \"experts\": [[2,2]]}\n"),
-             contains_text("trace:1:30: error: layer 0: expert 2 stands twice"));
+             contains_text("trace:1:31: error: layer 0: expert 2 stands twice"));
 }
 
 TEST_CASE("token trace: width and layers must stay") {
@@ -118,7 +118,7 @@ TEST_CASE("token trace: garbled lines are named") {
   CHECK_THAT(mistakes_of("1\t\n"), contains_text("names no experts"));
   CHECK_THAT(mistakes_of("{\"request\": 1}\n"), contains_text("experts: is missing"));
   CHECK_THAT(mistakes_of("{\"request\":1,\"experts\":[[1]],\"x\":2}\n"),
-             contains_text("trace:1:33: error: x: is not known"));
+             contains_text("trace:1:34: error: x: is not known"));
   CHECK_THAT(mistakes_of("{\"request\":1,\"experts\":[[1]]}\n{\"experts\":4}\n"),
              contains_text("trace:2:1: error: request: is missing"));
   CHECK_THAT(mistakes_of("{\"request\":1,\"experts\":[[1]]\n"), contains_text("trace:1:"));
