@@ -1,6 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <limits>
+#include <cstddef>
 #include <numeric>
 
 #include "placement/evaluation.h"
@@ -25,49 +26,70 @@ class Packable {
   [[nodiscard]] bool at(double level) const {
     constexpr int kSteps = 24;
     for (int i = 1; i <= kSteps; ++i) {
-      const double light = level * i / (2.0 * kSteps);
-      if (least_weight(level, light) > static_cast<double>(ranks_) * (1.0 + kSafe)) return false;
+      if (!weights_fit(level, level * i / (2.0 * kSteps))) return false;
     }
     return true;
   }
 
  private:
-  /// Largest over the multipliers: concave, and sound at each.
-  [[nodiscard]] double least_weight(double level, double light) const {
+  /// The cheapest replicas of one expert if they are heavy, in between or light: how many, and
+  /// their weight together.
+  struct Choice {
+    std::array<double, 3> count{};
+    std::array<double, 3> weight{};
+  };
+
+  /// Looks for a multiplier at which the weights exceed the ranks: concave, and sound at each.
+  [[nodiscard]] bool weights_fit(double level, double light) const {
+    std::vector<Choice> choices;
+    choices.reserve(load_.size());
+    for (const double load : load_) {
+      if (count_for(load, level * (1.0 + kSafe)) > static_cast<double>(ranks_)) return false;
+      choices.push_back(choice_of(load, level, light));
+    }
+    const double most = static_cast<double>(ranks_) * (1.0 + kSafe);
     double low = 0.0;
     double high = 1.0;
-    double best = 0.0;
     for (int step = 0; step < 16; ++step) {
       const double left = low + (high - low) / 3.0;
       const double right = high - (high - low) / 3.0;
-      const double at_left = weight(level, light, left);
-      const double at_right = weight(level, light, right);
-      best = std::max({best, at_left, at_right});
+      const double at_left = weight(choices, left);
+      const double at_right = weight(choices, right);
+      if (std::max(at_left, at_right) > most) return false;
       (at_left < at_right ? low : high) = at_left < at_right ? left : right;
     }
-    return best;
+    return true;
+  }
+
+  /// The least count of each kind is its cheapest; a kind that cannot be had is like the one
+  /// before.
+  [[nodiscard]] Choice choice_of(double load, double level, double light) const {
+    const auto most = static_cast<double>(ranks_);
+    const double fits = count_for(load, level * (1.0 + kSafe));
+    const double not_heavy = std::max(fits, count_for(load, (level - light) * (1.0 + kSafe)));
+    const double is_light = std::max(fits, count_for(load, light * (1.0 + kSafe)));
+    const auto each = [&](double count) {
+      if (count >= is_light) return 0.0;
+      return count >= not_heavy ? 1.0 / static_cast<double>(slots_per_rank_) : 1.0;
+    };
+    Choice choice;
+    double last = fits;
+    for (std::size_t kind = 0; kind < 3; ++kind) {
+      const std::array<double, 3> least = {fits, not_heavy, is_light};
+      if (least[kind] <= most) last = least[kind];
+      choice.count[kind] = last;
+      choice.weight[kind] = each(last) * last;
+    }
+    return choice;
   }
 
   /// Total weight if every slot beyond those used is worth `price`.
-  [[nodiscard]] double weight(double level, double light, double price) const {
-    const double middle = 1.0 / static_cast<double>(slots_per_rank_);
+  [[nodiscard]] double weight(const std::vector<Choice>& choices, double price) const {
     double sum = -price * static_cast<double>(ranks_ * slots_per_rank_);
-    for (const double load : load_) {
-      // From these counts on a replica fits on a rank, is no longer heavy, is light.
-      const double fits = count_for(load, level * (1.0 + kSafe));
-      const double not_heavy = count_for(load, (level - light) * (1.0 + kSafe));
-      const double is_light = count_for(load, light * (1.0 + kSafe));
-      const auto most = static_cast<double>(ranks_);
-      if (fits > most) return std::numeric_limits<double>::infinity();
-      // Linear in the count in between: the least count of each kind is the cheapest.
-      double least = fits < not_heavy ? (1.0 + price) * fits : price * fits;
-      least += fits >= not_heavy && fits < is_light ? middle * fits : 0.0;
-      if (not_heavy <= most) {
-        const double count = std::max(fits, not_heavy);
-        least = std::min(least, (price + (count < is_light ? middle : 0.0)) * count);
-      }
-      if (is_light <= most) least = std::min(least, price * std::max(fits, is_light));
-      sum += least;
+    for (const Choice& choice : choices) {
+      sum += std::min({choice.weight[0] + price * choice.count[0],
+                       choice.weight[1] + price * choice.count[1],
+                       choice.weight[2] + price * choice.count[2]});
     }
     return sum;
   }

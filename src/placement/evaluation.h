@@ -64,7 +64,7 @@ struct Judgement {
                                       std::int64_t slots_per_rank);
 
 /// The same and at least as tight: also counts the slots that lie beside heavy replicas
-/// (pigeonhole, by dual weights). 1 to 10 ms for 256 experts.
+/// (pigeonhole, by dual weights). 0.2 to 3 ms for 256 experts.
 [[nodiscard]] double balance_lower_bound(std::span<const double> load, std::int64_t ranks,
                                          std::int64_t slots_per_rank);
 

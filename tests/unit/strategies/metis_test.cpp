@@ -140,6 +140,8 @@ TEST_CASE("metis: places any world soundly, the same for the same seed", "[strat
     RandomWorld world = random_world(seed);
     const bool traced = *rc::gen::arbitrary<bool>();
     if (!traced) world.workload.tokens = {};
+    // Nodes of unequal size, their ranks anywhere.
+    for (std::int32_t& d : world.placement.shape.domain_of_rank) d = *rc::gen::inRange(0, 3);
     const Problem problem{
         .shape = world.placement.shape, .routing = world.routing, .workloads = {world.workload}};
     RC_ASSERT(verify(problem).empty());
