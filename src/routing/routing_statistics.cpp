@@ -167,9 +167,12 @@ NextLayerStatistics next_layer_statistics(const TokenTrace& tokens, std::int64_t
   const double choices = static_cast<double>(here.size());
   result.mutual_information_bits =
       mutual_information(joint, share, next, choices * static_cast<double>(k));
-  for (std::size_t i = 0; i < experts; ++i) {  // Frequencies given i, times k.
-    const auto scale = static_cast<float>(share[i] > 0.0 ? 1.0 / (share[i] * choices) : 0.0);
-    for (std::size_t j = 0; j < experts; ++j) joint[i * experts + j] *= scale;
+  for (std::size_t i = 0; i < experts; ++i) {  // ln of the frequencies given i.
+    const double times = share[i] * choices;
+    for (std::size_t j = 0; j < experts; ++j) {
+      const double both = static_cast<double>(joint[i * experts + j]);
+      joint[i * experts + j] = static_cast<float>(math::log((both + 0.5) / (times + 1.0)));
+    }
   }
   std::vector<std::size_t> popular(experts);
   mark_largest(std::vector<float>(next.begin(), next.end()), k, popular);

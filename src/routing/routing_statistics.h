@@ -7,10 +7,12 @@
 //   pairs      M(i,j), the share of an unordered pair among all pairs of experts of one token. Top
 //              share: mass of the most frequent 5 % of the E(E-1)/2 pairs. Independent: the same of
 //              masses ~ p_i p_j; total variation: half the sum of |M - independent|.
-//   next       the k experts of layer l+1 with the largest sum, over a token's experts i in l, of
-//              the frequencies P(j | i); hit rate: how many of them the token chose. Chance: the
-//              k most loaded experts. Mutual information of an expert in l and one in l+1 of the
-//              same token. Frequencies are of the same tokens: small samples flatter all three.
+//   next       the k experts j of layer l+1 with the largest sum of ln P(j | i) over a token's
+//   experts
+//              i in l, P(j | i) = (n_ij + 1/2) / (n_i + 1) counted over all tokens; hit rate: how
+//              many of them the token chose. Chance: the k most loaded experts. Mutual information
+//              of an expert in l and one in l+1 of the same token. Frequencies are of the very
+//              tokens that are predicted: small samples flatter all three.
 //   adjacent   part of a token's experts that the token before it in its request also chose;
 //              independent: k sum p_e^2.
 // Source:  the measures of recorded routing that docs/models/affinity.md compares.
