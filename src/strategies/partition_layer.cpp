@@ -19,7 +19,8 @@ constexpr double kGrowth = 1.3;             ///< Of the rounds' work.
 constexpr double kMostWork = 60000.0;       ///< Per pin; more is of no use.
 constexpr std::int64_t kNetsWork = 60;      ///< Of building nets, per pin.
 constexpr std::int64_t kModelWork = 8;      ///< Of the tables of copies, per pin and node.
-constexpr double kRackWeight = 1.0;         ///< What a copy into another rack costs besides.
+constexpr std::int64_t kFreeSetup = 20'000'000;  ///< Set-up that any budget has.
+constexpr double kRackWeight = 1.0;              ///< What a copy into another rack costs besides.
 /// By what the drift risk may lie above the start's, at small and at large noise.
 constexpr DriftRisk::Sums kDriftRoom = {0.004, 0.002};
 constexpr std::int64_t kSettleSteps = 40;  ///< Exchanges per node.
@@ -67,16 +68,13 @@ class LayerSearch {
 
   double run(std::int64_t work) {
     const LayerTokens sample = layer_tokens(task_.problem, task_.layer, kSample, task_.seed);
-    if (sample.nets() == 0) return 0.0;
+    if (sample.nets() == 0 || setup_work(sample.pin.size()) > work + kFreeSetup) return 0.0;
     spent_ += kNetsWork * static_cast<std::int64_t>(sample.pin.size());
     const double first = kFirstRound * static_cast<double>(sample.pin.size() + best_.size());
     work = std::min(work, static_cast<std::int64_t>(kMostWork / kFirstRound * first));
     const std::size_t tokens = recorded_tokens(task_.problem, task_.layer, kMostTokens);
-    const auto setup =
-        static_cast<std::int64_t>(tokens * sample.top_k) *
-        (kNetsWork + kModelWork * static_cast<std::int64_t>(task_.cluster.grid.nodes()));
     const auto first_round = static_cast<std::int64_t>(first);
-    const bool all_fit = spent_ + setup + 4 * first_round <= work;
+    const bool all_fit = spent_ + setup_work(tokens * sample.top_k) + 4 * first_round <= work;
     if (tokens <= kSample || !all_fit) return rounds(sample, work, first);
     rounds(sample, spent_ + first_round, first);
     const LayerTokens all = layer_tokens(task_.problem, task_.layer, kMostTokens, task_.seed);
@@ -88,6 +86,12 @@ class LayerSearch {
   [[nodiscard]] std::optional<std::vector<std::int32_t>> on_gpus() const;
 
  private:
+  /// Of nets and their tables.
+  [[nodiscard]] std::int64_t setup_work(std::size_t pins) const {
+    const auto nodes = static_cast<std::int64_t>(task_.cluster.grid.nodes());
+    return static_cast<std::int64_t>(pins) * (kNetsWork + kModelWork * nodes);
+  }
+
   void guard_drift() {
     std::vector<double> share = load_;
     std::vector<double> count(share.size(), 0.0);

@@ -5,6 +5,11 @@
 #include "core/check.h"
 
 namespace moesim::strategies {
+namespace {
+
+constexpr std::size_t kMostLooks = 20'000'000;  ///< Pairs of slots, in one packing.
+
+}  // namespace
 
 double Packer::level(std::size_t gpu) const {
   double most = 0.0;
@@ -56,7 +61,9 @@ bool Packer::pack(std::span<const std::int32_t> expert, std::span<const double> 
     pair_ends();
   } else {
     fill();
-    for (std::size_t tries = 0; tries < 4 * expert.size() && exchange(full); ++tries) ++exchanges_;
+    // Where there are many GPUs an exchange is a long search: fewer of them.
+    const std::size_t most = std::min(4 * expert.size(), kMostLooks / (gpus * room_ * room_));
+    for (std::size_t done = 0; room_ > 1 && done < most && exchange(full);) ++done;
   }
   fullest_ = 0.0;
   for (std::size_t g = 0; g < gpus; ++g) fullest_ = std::max(fullest_, level(g));

@@ -28,8 +28,6 @@ class Packer {
   }
   /// Load of the fullest GPU after the last pack().
   [[nodiscard]] double fullest() const { return fullest_; }
-  /// Exchanges that followed the first filling so far, for the account of work.
-  [[nodiscard]] std::int64_t exchanges() const { return exchanges_; }
 
  private:
   [[nodiscard]] const double* share_of(std::size_t slot) const {
@@ -54,7 +52,6 @@ class Packer {
   std::vector<std::size_t> used_;   ///< [gpu]
   std::vector<double> load_;        ///< [gpu * workloads]
   double fullest_ = 0.0;
-  std::int64_t exchanges_ = 0;
 };
 
 }  // namespace moesim::strategies
