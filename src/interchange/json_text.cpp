@@ -25,6 +25,8 @@ class Walk {
     blanks();
     return at_ == text_.size();
   }
+  /// The whole path was found: nothing more to look for.
+  [[nodiscard]] bool arrived() const { return !path_.empty() && deepest_ > path_.size(); }
   [[nodiscard]] std::size_t at() const { return std::min(at_, text_.size()); }
   [[nodiscard]] std::size_t found() const { return found_; }
 
@@ -47,6 +49,7 @@ class Walk {
     if (matched != kOffPath && matched >= deepest_) {
       deepest_ = matched + 1;
       found_ = at_;
+      if (arrived()) return false;
     }
     switch (peek()) {
       case '{':

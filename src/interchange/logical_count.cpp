@@ -1,6 +1,7 @@
 // Expert loads as SGLang's recorder has them: logical_count.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace {
 
 using simdjson::dom::array;
 using simdjson::dom::element;
+
+constexpr std::size_t kMostPlaces = 20;
 
 class CountReader {
  public:
@@ -36,6 +39,7 @@ class CountReader {
     }
     if (!is_list_of_lists(outer.at(0).value())) {
       add_step(outer, path);
+      place_rows(path);
       return std::move(rows_);
     }
     std::size_t step = 0;
@@ -50,6 +54,8 @@ class CountReader {
       add_step(layers, below);
       if (findings_.full()) break;
     }
+    path.emplace_back(std::size_t{0});
+    place_rows(path);
     return std::move(rows_);
   }
 
@@ -62,6 +68,27 @@ class CountReader {
   void bad(const JsonPath& path, std::string message) {
     const TextPlace at = json_.place(path);
     findings_.add(at.line, at.column, field_of(path), std::move(message));
+  }
+
+  /// Notes where rows stand that look as if something will be said of them. Each costs a walk over
+  /// the text, so that only as many are looked up as messages are shown.
+  void place_rows(const JsonPath& path) {
+    std::size_t looked_up = 0;
+    bool any_load = false;
+    for (std::size_t i = 0; i < rows_.size() && looked_up < kMostPlaces; ++i) {
+      LoadRow& row = rows_[i];
+      const bool zero =
+          std::all_of(row.count.begin(), row.count.end(), [](double n) { return n == 0.0; });
+      any_load = any_load || !zero;
+      const bool odd = row.count.size() != rows_.front().count.size();
+      if (!odd && !(zero && any_load)) continue;
+      JsonPath here = path;
+      here.emplace_back(i);
+      const TextPlace at = json_.place(here);
+      row.line = at.line;
+      row.column = at.column;
+      ++looked_up;
+    }
   }
 
   /// Adds the counts of one step to those of the steps before.
@@ -98,11 +125,6 @@ class CountReader {
                             first && hints_.experts == 0 ? "at most " : "",
                             first ? most : std::ssize(row.count)));
       return;
-    }
-    if (first) {
-      const TextPlace at = json_.place(path);
-      row.line = at.line;
-      row.column = at.column;
     }
     row.count.resize(counts.size(), 0.0);
     std::size_t expert = 0;
