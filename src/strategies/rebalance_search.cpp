@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::size_t kTable = 4096;
 constexpr std::int64_t kBatch = 256;
+constexpr double kNothing = 1e-12;
+constexpr double kRounding = 1e-9;  ///< Of loads that are kept by differences.
+constexpr double kLastGap = 0.004;  ///< Of the last rung above the bound.
 
 /// Exp(1) at the midpoints of equal parts of probability.
 std::array<double, kTable> exponential_table() {
@@ -39,9 +42,9 @@ class LayerSearch {
     best_.balance = state_.largest_load();
     front.push_back(best_);
     const double top = best_.balance - plan_.bound;
-    if (top <= 1e-12) return front;
-    const double last = 0.004;
-    const double ratio = math::pow(std::min(1.0, last / top), 1.0 / plan_.rungs);
+    if (top <= kNothing) return front;
+    front.push_back(best_single());
+    const double ratio = math::pow(std::min(1.0, kLastGap / top), 1.0 / plan_.rungs);
     double gap = top;
     for (int rung = 0; rung < plan_.rungs; ++rung) {
       gap *= ratio;
@@ -49,6 +52,9 @@ class LayerSearch {
       front.push_back(best_);
     }
     keep_front(front);
+    for (int rung = 0; rung < plan_.rungs_between; ++rung) {
+      if (!climb_between(front)) break;
+    }
     return front;
   }
 
@@ -57,10 +63,61 @@ class LayerSearch {
     return static_cast<std::size_t>(((bits & 0xffffffff) * static_cast<std::uint64_t>(n)) >> 32);
   }
 
+  /// The best replacement of one slot, by trying all that relieve the hottest rank.
+  LayerPoint best_single() {
+    const LayerPoint start = best_;
+    const std::size_t hottest = state_.hottest_rank();
+    LayerPoint single = start;
+    for (std::size_t slot = 0; slot < loads_.slots(); ++slot) {
+      const std::size_t old = state_.expert_at(slot);
+      if (state_.replicas(old) < 2) continue;
+      for (std::size_t e = 0; e < loads_.experts; ++e) {
+        if (slot / loads_.slots_per_rank != hottest && !state_.holds(hottest, e)) continue;
+        if (!state_.may_replace(slot, e)) continue;
+        state_.replace(slot, e, state_.replace_effect(slot, e));
+        if (state_.largest_now() < single.balance - kRounding) {
+          record();
+          single = best_;
+        }
+        state_.replace(slot, old, state_.replace_effect(slot, old));
+      }
+    }
+    state_.assign(start.slots);
+    return single;
+  }
+
+  /// One rung half way down the widest step of the front. False if every step has been tried.
+  bool climb_between(LayerFront& front) {
+    double widest = 0.0;
+    std::size_t step = 0;
+    for (std::size_t i = 0; i + 1 < front.size(); ++i) {
+      const double width = static_cast<double>(front[i + 1].moved - front[i].moved) *
+                           (front[i].balance - front[i + 1].balance);
+      if (width > widest && !tried(front[i], front[i + 1])) {
+        widest = width;
+        step = i;
+      }
+    }
+    if (widest == 0.0) return false;
+    tried_.push_back(front[step].balance);
+    tried_.push_back(front[step + 1].balance);
+    state_.assign(front[step].slots);
+    climb(0.5 * (front[step].balance + front[step + 1].balance));
+    front.push_back(best_);
+    keep_front(front);
+    return true;
+  }
+  [[nodiscard]] bool tried(const LayerPoint& a, const LayerPoint& b) const {
+    for (std::size_t i = 0; i < tried_.size(); i += 2) {
+      if (tried_[i] == a.balance && tried_[i + 1] == b.balance) return true;
+    }
+    return false;
+  }
+
   void climb(double cap) {
     state_.set_cap(cap);
     best_.moved = std::numeric_limits<std::int64_t>::max();
-    const std::int64_t proposals = plan_.proposals / plan_.rungs;
+    const std::int64_t proposals = plan_.proposals / (plan_.rungs + plan_.rungs_between);
     const double decay = math::log(plan_.cold / plan_.hot);
     worth_ = 1.0 / plan_.excess_per_move;
     split_hot(cap);
@@ -184,8 +241,10 @@ class LayerSearch {
     state_.replace(slot, expert, effect);
     check_best();
   }
+  /// Keeps states without excess that move fewer slots, or as many and balance better.
   void check_best() {
-    if (state_.moved() < best_.moved && state_.excess() < 1e-9) record();
+    if (state_.moved() > best_.moved || state_.excess() > kRounding) return;
+    if (state_.moved() < best_.moved || state_.largest_now() < best_.balance - kRounding) record();
   }
 
   const LayerLoads& loads_;
@@ -195,6 +254,7 @@ class LayerSearch {
   std::array<double, kTable> table_;
   std::vector<std::int32_t> home_of_rank_;
   LayerPoint best_;
+  std::vector<double> tried_;  ///< Balances at both ends of the steps tried.
   double worth_ = 0.0;
   double temperature_ = 0.0;
 };

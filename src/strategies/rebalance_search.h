@@ -38,9 +38,10 @@ void keep_front(LayerFront& points);
 struct SearchPlan {
   std::int64_t proposals = 0;  ///< Over all rungs.
   double bound = 1.0;          ///< No placement can balance better.
-  int rungs = 14;
+  int rungs = 12;
+  int rungs_between = 6;           ///< Half way down the front's widest steps.
   double excess_per_move = 0.005;  ///< Excess that is as bad as a moved slot.
-  double hot = 0.4;                ///< Temperatures in moves.
+  double hot = 0.35;               ///< Temperatures in moves.
   double cold = 0.1;
 };
 

@@ -8,6 +8,7 @@
 // Omits: tokens (see rebalance_copies.h). Layer: strategies.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -56,6 +57,12 @@ class SlotState {
   }
   /// Largest load of a rank in any workload, summed afresh.
   [[nodiscard]] double largest_load() const;
+  /// The same as the changes left it.
+  [[nodiscard]] double largest_now() const { return *std::max_element(load_.begin(), load_.end()); }
+  [[nodiscard]] std::size_t hottest_rank() const {
+    const auto most = std::max_element(load_.begin(), load_.end());
+    return static_cast<std::size_t>(most - load_.begin()) / workloads_;
+  }
   /// Rank's load above the cap, over all workloads.
   [[nodiscard]] double excess_of(std::size_t rank) const;
   [[nodiscard]] double load(std::size_t rank) const { return load_[rank * workloads_]; }

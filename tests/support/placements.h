@@ -22,10 +22,17 @@ inline placement::Problem problem_of(const placement::PlacementShape& shape,
   return {.shape = shape, .routing = routing, .workloads = {std::move(workload)}};
 }
 
+/// Strategies that start from what lies there find the engines' default.
+inline placement::Problem with_current(placement::Problem problem) {
+  problem.current = strategies::make_strategy("contiguous")->place(problem, {});
+  return problem;
+}
+
 inline placement::Placement placed(const std::string& strategy,
                                    const placement::PlacementShape& shape,
                                    std::span<const double> load, std::uint64_t seed) {
-  return strategies::make_strategy(strategy)->place(problem_of(shape, load), {.seed = seed});
+  return strategies::make_strategy(strategy)->place(with_current(problem_of(shape, load)),
+                                                    {.seed = seed});
 }
 
 }  // namespace moesim::test

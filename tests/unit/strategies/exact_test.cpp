@@ -10,6 +10,7 @@
 #include "placement/evaluation.h"
 #include "strategies/strategy.h"
 #include "tests/support/catch.h"
+#include "tests/support/placements.h"
 
 namespace moesim::strategies {
 namespace {
@@ -95,7 +96,7 @@ TEST_CASE("strategies: never better than the exact optimum, and how close they c
     CHECK(exact[2].value >= exact[0].value + exact[1].value - 1e-9);
     CHECK(placement::balance_lower_bound(problem.workloads[0].load, 4, 2) <= exact[0].value + 1e-9);
     for (const std::string& name : strategy_names()) {
-      const Placement placement = make_strategy(name)->place(problem, {});
+      const Placement placement = make_strategy(name)->place(test::with_current(problem), {});
       const Figures figures = judged(problem, placement.expert_of_slot);
       for (std::size_t g = 0; g < goals.size(); ++g) {
         INFO(name << ", " << goals[g].name << ", problem " << p);
@@ -137,7 +138,7 @@ TEST_CASE("strategies: balance against the exact optimum of layers with more rep
             .run();
     CHECK(placement::balance_lower_bound(load, 4, 3) <= exact.value + 1e-9);
     for (const std::string& name : strategy_names()) {
-      const Placement placement = make_strategy(name)->place(problem, {});
+      const Placement placement = make_strategy(name)->place(test::with_current(problem), {});
       const double balance = placement::balance(placement.expert_of_slot, load, 3);
       INFO(name << ", problem " << p);
       CHECK(balance >= exact.value - 1e-9);
