@@ -10,6 +10,7 @@
 #include "catalog/parameters.h"
 #include "core/math.h"
 #include "operators/all_to_all.h"
+#include "serving/expert_cost.h"
 #include "serving/instance_cost.h"
 #include "sweep/demand.h"
 #include "topology/topology.h"
@@ -104,6 +105,18 @@ Bytes weights_read(const serving::Deployment& d, double tokens) {
   return sum;
 }
 
+/// What a run counts in bytes, as copies of one token in one MoE layer.
+double node_copies(const serving::Deployment& d, const serving::ExpertSummary& experts) {
+  const Bytes copy = static_cast<double>(serving::expert_width(d.model)) *
+                     (d.precision.dispatch_element + d.precision.combine_element);
+  double layers = 0;
+  for (const catalog::LayerRun& r : d.model.runs) {
+    const bool moe = d.model.kinds[static_cast<std::size_t>(r.kind)].feed_forward.is_moe();
+    if (moe) layers += static_cast<double>(r.count);
+  }
+  return layers > 0.0 ? experts.internode_bytes_per_token / (copy / kByte) / layers : 0.0;
+}
+
 DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& result) {
   const serving::Deployment& d = s.deployment;
   const catalog::ModelParameters parameters = catalog::count_parameters(d.model);
@@ -127,6 +140,7 @@ DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& resu
         attention_flops(d.model.kinds[static_cast<std::size_t>(r.kind)].attention, context);
   }
   f.mean_batch_tokens = mean_batch(result.run);
+  if (result.run.experts.present) f.node_copies_per_token = node_copies(d, result.run.experts);
   if (f.mean_batch_tokens > 0) {
     f.bytes_per_token_at_batch =
         weights_read(d, f.mean_batch_tokens) / kByte / f.mean_batch_tokens +

@@ -15,7 +15,7 @@
 
 namespace moesim::sweep {
 
-/// Figures of the deployment that need no simulation, and two that follow from the mean batch.
+/// Figures of the deployment that need no simulation, and three that follow from the run.
 struct DeploymentFacts {
   std::string model, precision, gpu, layout, engine, workload;
   double total_parameters = 0;
@@ -25,6 +25,8 @@ struct DeploymentFacts {
   double flops_per_token = 0;           ///< 2 * active parameters + attention at the mean context.
   double bytes_per_token_at_batch = 0;  ///< Weights and cache an instance reads per output token.
   double mean_batch_tokens = 0;         ///< Of an iteration, all ranks of an instance.
+  double node_copies_per_token = 0;  ///< Scale-up domains besides its own that a token goes to in a
+                                     ///< MoE layer, mean; 0 for a dense model.
 };
 
 struct ScenarioResult {

@@ -1,4 +1,5 @@
 // `moesim compare` and `moesim sweep` from the command line to the files.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -95,6 +96,64 @@ TEST_CASE("compare: other demand is pointed out", "[cli]") {
       folder.write("b.txtpb", scenario_text("tp: 4", kMixtral) + " slo { ttft: \"1 s\" }");
   CHECK_THAT(ask(run_compare, {a, b}).text,
              contains_text("goodput is counted by different limits"));
+}
+
+TEST_CASE("compare: variants of one scenario, the same for any number of threads", "[cli]") {
+  const Folder folder;
+  const std::string a = folder.write("a.txtpb", scenario_text("tp: 4", kMixtral));
+  const Arguments vary = {a, "--vary", "deployment.engine=vLLM,SGLang", "--replications", "3"};
+  const auto with = [&](const Arguments& more) {
+    Arguments all = vary;
+    all.insert(all.end(), more.begin(), more.end());
+    return ask(run_compare, all).text;
+  };
+  const std::string table = with({"-j", "1"});
+  CHECK(table == with({"-j", "4"}));
+  CHECK_THAT(table, contains_text("varied      deployment.engine"));
+  CHECK_THAT(table, contains_text("difference from vLLM"));
+  CHECK_THAT(table, contains_text("settled     SGLang"));
+  const std::string json = with({"--format", "json"});
+  CHECK(json == with({"--format", "json", "-j", "4"}));
+  CHECK_THAT(json, contains_text("\"survives\""));
+  CHECK_THAT(json, contains_text("\"varied_values\""));
+  // A variant runs as the file with the same setting does.
+  const std::string alone =
+      ask(run_simulate, {a, "--set", "deployment.engine=SGLang", "--format", "json"}).text;
+  CHECK_THAT(json, contains_text(last_value(alone, "fingerprint")));
+  // Replications are runs of another seed.
+  const std::string once =
+      ask(run_compare, {a, "--vary", "deployment.tp=4,8", "--replications", "1"}).text;
+  CHECK(once.find("intervals") == std::string::npos);
+  CHECK_THAT(once, contains_text("tp=4"));
+}
+
+TEST_CASE("compare: mistakes of --vary and --replications", "[cli]") {
+  const Folder folder;
+  const std::string a = folder.write("a.txtpb", scenario_text("tp: 4", kMixtral));
+  const auto told = [&](const Arguments& more) -> std::string {
+    Arguments all = {a};
+    all.insert(all.end(), more.begin(), more.end());
+    try {
+      (void)ask(run_compare, all);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  const std::string unknown = told({"--vary", "deployment.engin=vLLM,SGLang"});
+  CHECK_THAT(unknown, contains_text("--vary deployment.engin"));
+  CHECK_THAT(unknown, contains_text("is no field of the schema"));
+  CHECK(std::count(unknown.begin(), unknown.end(), '\n') == 0);  // Said once.
+  CHECK_THAT(told({"--vary", "deployment.engine=vLLM,vLLLM"}), contains_text("vLLLM"));
+  CHECK_THAT(told({"--vary", "deployment.tp="}), contains_text("names no values"));
+  CHECK_THAT(told({a, "--vary", "deployment.tp=2,4"}), contains_text("takes one scenario, got 2"));
+  CHECK_THAT(told({"--vary", "deployment.tp=2,4", "--set", "deployment.tp=8"}),
+             contains_text("--set deployment.tp=8 sets the same field"));
+  CHECK_THAT(told({"--vary", "simulation.seed=1,2"}), contains_text("use --replications"));
+  for (const char* count : {"0", "-1", "1001"}) {
+    CHECK_THAT(told({a, "--replications", count}), contains_text("must lie within 1..1000"));
+  }
+  CHECK_THAT(told({a, "--replications", "many"}), contains_text("replications"));
 }
 
 TEST_CASE("compare: mistakes of all files come at once", "[cli]") {

@@ -94,6 +94,40 @@ TEST_CASE("compare_scenarios: the same for any number of threads, in the order g
   CHECK(one.notes.empty());
 }
 
+TEST_CASE("compare_scenarios: replications share their seeds, whatever the threads", "[sweep]") {
+  scenario::Scenario base = moe();
+  base.deployment.experts.popularity =
+      routing::uniform({.moe_layers = 2, .experts = 16, .top_k = 2});
+  std::vector<scenario::Scenario> all = {base, base};
+  const Replications three{.count = 3, .reseed = [&](std::size_t i, std::uint64_t seed) {
+                             scenario::Scenario s = all[i];
+                             s.run.seed = seed;
+                             return s;
+                           }};
+  const Comparison one = compare_scenarios(all, 1, {}, three);
+  const Comparison four = compare_scenarios(all, 4, {}, three);
+  REQUIRE(one.replications.size() == 2);
+  REQUIRE(one.seeds.size() == 3);
+  CHECK(one.seeds[0] == base.run.seed);
+  CHECK(one.seeds[1] == replication_seed(base.run.seed, 1));
+  CHECK(one.seeds[1] != one.seeds[2]);
+  for (std::size_t r = 0; r < 3; ++r) {
+    // The same scenario twice: the same run under the same seed.
+    const std::uint64_t print = one.replications[0][r].run.fingerprint;
+    CHECK(one.replications[1][r].run.fingerprint == print);
+    CHECK(four.replications[0][r].run.fingerprint == print);
+    CHECK(four.replications[1][r].run.fingerprint == print);
+  }
+  CHECK(one.replications[0][0].run.fingerprint == one.results[0].run.fingerprint);
+  CHECK(one.replications[0][1].run.fingerprint != one.results[0].run.fingerprint);
+  CHECK(one.replications[1][2].name == "toy (2)");
+  CHECK(one.notes.empty());
+  all[1].run.seed = base.run.seed + 1;
+  const Comparison apart = compare_scenarios(all, 1, {}, three);
+  REQUIRE_FALSE(apart.notes.empty());
+  CHECK_THAT(apart.notes.back(), contains_text("not the same random numbers"));
+}
+
 TEST_CASE("compare_scenarios: one that does not fit is a result as well", "[sweep]") {
   scenario::Scenario big = dense();
   big.deployment.model.parameters_other = 200'000'000'000;
