@@ -9,6 +9,7 @@
 #include "strategies/eplb.h"
 #include "strategies/factories.h"
 #include "strategies/rebalance_budget.h"
+#include "strategies/rebalance_copies.h"
 #include "strategies/relabel.h"
 
 namespace moesim::strategies {
@@ -73,6 +74,11 @@ class LayerTask {
       bound_ =
           std::max(bound_, placement::balance_lower_bound(row, shape.ranks, shape.slots_per_rank));
     }
+  }
+
+  void price_copies(const Problem& problem, std::int64_t layer,
+                    std::span<const std::int32_t> start) {
+    loads_.copies = copy_prices(problem, layer, start);
   }
 
   [[nodiscard]] LayerFront front(std::span<const std::int32_t> start, double proposals,
@@ -146,7 +152,9 @@ Rebalancing::Rebalancing(const Problem& problem, const SearchOptions& options)
     const auto start = std::span<const std::int32_t>(current_).subspan(
         unsigned_of(l * shape_.slots()), unsigned_of(shape_.slots()));
     RandomStream stream(options.seed, "rebalance", static_cast<std::uint64_t>(l));
-    layers_.push_back(LayerTask(shape_, rows, l).front(start, proposals, stream));
+    LayerTask task(shape_, rows, l);
+    task.price_copies(problem, l, start);
+    layers_.push_back(task.front(start, proposals, stream));
     if (options.progress) options.progress(l + 1);
   }
 }

@@ -164,7 +164,7 @@ class LayerSearch {
         const double left = static_cast<double>(state_.replicas(e));
         if (largest_share(e) * left / (left - 1.0) >= largest_share(hot)) continue;
         const Effect effect = state_.replace_effect(s, hot);
-        const double rise = static_cast<double>(effect.moved) + effect.excess * worth_;
+        const double rise = rise_of(effect);
         if (best == loads_.slots() || rise < least) {
           best = s;
           least = rise;
@@ -182,8 +182,13 @@ class LayerSearch {
     best_.balance = state_.largest_load();
   }
 
+  [[nodiscard]] double rise_of(const Effect& effect) const {
+    return static_cast<double>(effect.moved) + effect.excess * worth_ +
+           static_cast<double>(effect.copies) * plan_.moves_per_copy;
+  }
+
   bool accept(const Effect& effect) {
-    const double rise = static_cast<double>(effect.moved) + effect.excess * worth_;
+    const double rise = rise_of(effect);
     return rise <= 0.0 || rise < temperature_ * table_[stream_.next() >> 52];
   }
 

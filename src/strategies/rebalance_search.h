@@ -2,7 +2,8 @@
 //
 // A ladder of caps on the largest load, from the load as it lies down to the lower bound. On each
 // rung simulated annealing of
-//   energy = slots moved + excess over the cap / (excess worth a move),
+//   energy = slots moved + excess over the cap / (excess worth a move)
+//            + copies between nodes * (moves a copy is worth),   where tokens are known,
 // by two kinds of changes: two slots change their experts; a slot of a replicated expert is given
 // to another expert, whose load then splits anew. Half of the changes start at a rank above the cap
 // (or, when there is none, at a slot that has moved), the rest anywhere; some bring an expert home.
@@ -43,6 +44,7 @@ struct SearchPlan {
   double excess_per_move = 0.005;  ///< Excess that is as bad as a moved slot.
   double hot = 0.35;               ///< Temperatures in moves.
   double cold = 0.1;
+  double moves_per_copy = 10.0;  ///< One more copy per token is as bad as so many moved slots.
 };
 
 /// The first point is the start itself.

@@ -110,6 +110,7 @@ Effect SlotState::swap_effect(std::size_t a, std::size_t b) const {
   const std::size_t f = expert_at(b);
   Effect effect;
   effect.moved = away(rank_a, f) + away(rank_b, e) - away(rank_a, e) - away(rank_b, f);
+  effect.copies = copies(rank_a, f, e) + copies(rank_b, e, f);
   for (std::size_t k = 0; k < workloads_; ++k) {
     const double d = share(f, k, replicas_[f]) - share(e, k, replicas_[e]);
     effect.excess += change(rank_a * workloads_ + k, d) + change(rank_b * workloads_ + k, -d);
@@ -152,6 +153,7 @@ Effect SlotState::replace_effect(std::size_t slot, std::size_t expert) const {
   const std::int32_t d = replicas_[expert];
   Effect effect;
   effect.moved = away(rank, expert) - away(rank, e);
+  effect.copies = copies(rank, expert, e);
   for (std::size_t k = 0; k < workloads_; ++k) {
     const double rise = share(e, k, c - 1) - share(e, k, c);
     const double fall = share(expert, k, d + 1) - share(expert, k, d);

@@ -23,6 +23,8 @@ struct LayerLoads {
   std::size_t slots_per_rank = 0;
   std::size_t workloads = 1;
   std::vector<double> load;  ///< [experts * workloads + workload] each workload sums to `ranks`.
+  /// [rank * experts + expert] copies per token of a replica there (rebalance_copies.h), or empty.
+  std::vector<float> copies{};
   [[nodiscard]] std::size_t slots() const { return ranks * slots_per_rank; }
 };
 
@@ -30,6 +32,7 @@ struct LayerLoads {
 struct Effect {
   double excess = 0.0;
   std::int32_t moved = 0;
+  float copies = 0.0F;  ///< Per token, between nodes; 0 without prices.
 };
 
 class SlotState {
@@ -93,6 +96,11 @@ class SlotState {
   }
   [[nodiscard]] std::int32_t away(std::size_t rank, std::size_t expert) const {
     return (mark_[rank * experts_ + expert] & kHome) != 0 ? 0 : 1;
+  }
+  /// Copies if `rank` holds `gained` for `lost`.
+  [[nodiscard]] float copies(std::size_t rank, std::size_t gained, std::size_t lost) const {
+    if (loads_.copies.empty()) return 0.0F;
+    return loads_.copies[rank * experts_ + gained] - loads_.copies[rank * experts_ + lost];
   }
   void link(std::size_t slot);
   void unlink(std::size_t slot);
