@@ -12,6 +12,7 @@
 #include "cli/compare_command.h"
 #include "cli/fabric_command.h"
 #include "cli/memory_command.h"
+#include "cli/routing_command.h"
 #include "cli/simulate_command.h"
 #include "cli/sweep_command.h"
 #include "cli/validate_command.h"
@@ -37,6 +38,9 @@ constexpr std::array kVerbs = {
               run_sweep_command},
     VerbEntry{"memory", "MODEL --gpu G    what a GPU must hold; the smallest layouts that fit",
               run_memory},
+    VerbEntry{"routing",
+              "stats SOURCE     how recorded or generated routing looks: skew, pairs, affinity",
+              run_routing},
     VerbEntry{"validate", "kernels          errors of the operators' curves on measured latencies",
               run_validate},
     VerbEntry{"fabric",
