@@ -2,7 +2,8 @@
 //
 // Per layer: a balanced start and its cap (partition_start.h), the node of every slot by search and
 // the GPUs inside the nodes (partition_layer.h), several slacks if a price tells what they are
-// worth. Layers without tokens are searched on drawn ones with little of the budget.
+// worth. Layers without recorded tokens only exchange whole GPUs, on drawn tokens
+// (partition_gpus.h).
 // docs/models/partition.md. Layer: strategies.
 #include <algorithm>
 #include <array>

@@ -5,6 +5,7 @@
 #include "core/random.h"
 #include "strategies/partition_copies.h"
 #include "strategies/partition_drift.h"
+#include "strategies/partition_gpus.h"
 #include "strategies/partition_search.h"
 #include "strategies/partition_settle.h"
 #include "strategies/partition_tokens.h"
@@ -73,6 +74,7 @@ class LayerSearch {
     const double first = kFirstRound * static_cast<double>(sample.pin.size() + best_.size());
     work = std::min(work, static_cast<std::int64_t>(kMostWork / kFirstRound * first));
     const std::size_t tokens = recorded_tokens(task_.problem, task_.layer, kMostTokens);
+    if (tokens == 0) return whole_gpus(sample, work);
     const auto first_round = static_cast<std::int64_t>(first);
     const bool all_fit = spent_ + setup_work(tokens * sample.top_k) + 4 * first_round <= work;
     if (tokens <= kSample || !all_fit) return rounds(sample, work, first);
@@ -86,6 +88,13 @@ class LayerSearch {
   [[nodiscard]] std::optional<std::vector<std::int32_t>> on_gpus() const;
 
  private:
+  double whole_gpus(const LayerTokens& tokens, std::int64_t work) {
+    Levels levels(tokens, task_.cluster);
+    best_ = exchange_gpus(levels.bound(), task_.cluster.grid, std::move(best_), work, stream_);
+    packed_ = true;
+    return levels.models.front().cost();
+  }
+
   /// Of nets and their tables.
   [[nodiscard]] std::int64_t setup_work(std::size_t pins) const {
     const auto nodes = static_cast<std::int64_t>(task_.cluster.grid.nodes());
@@ -138,9 +147,11 @@ class LayerSearch {
   RandomStream stream_;
   std::optional<DriftRisk> drift_;
   std::int64_t spent_ = 0;
+  bool packed_ = false;  ///< best_ is GPU by GPU already.
 };
 
 std::optional<std::vector<std::int32_t>> LayerSearch::on_gpus() const {
+  if (packed_) return task_.cluster.by_rank(best_);
   const NodeGrid& grid = task_.cluster.grid;
   const std::size_t workloads = task_.start.workloads;
   std::vector<double> share = load_;

@@ -204,6 +204,32 @@ TEST_CASE("partition: what cannot share a node shares a rack", "[partition][orac
   CHECK(rack[1] == rack[3]);
 }
 
+/// What the GPUs of a layer hold, whichever GPU holds it.
+std::vector<std::vector<std::int32_t>> gpu_contents(const Placement& placement) {
+  const auto room = static_cast<std::ptrdiff_t>(placement.shape.slots_per_rank);
+  std::vector<std::vector<std::int32_t>> gpus;
+  for (auto at = placement.expert_of_slot.begin(); at != placement.expert_of_slot.end();
+       at += room) {
+    gpus.emplace_back(at, at + room);
+    std::sort(gpus.back().begin(), gpus.back().end());
+  }
+  std::sort(gpus.begin(), gpus.end());
+  return gpus;
+}
+
+TEST_CASE("partition: without recorded tokens GPUs hold what the balancer gave them",
+          "[partition][property]") {
+  CHECK(rc::check([] {
+    Problem problem = random_problem(*rc::gen::arbitrary<std::uint64_t>());
+    const auto experts = static_cast<std::size_t>(problem.shape.experts);
+    problem.shape.moe_layers = problem.routing.moe_layers = 1;
+    problem.workloads[0].load.resize(experts);
+    problem.workloads[0].tokens = {};
+    RC_ASSERT(gpu_contents(planned("partition", problem, {.budget = 0.02})) ==
+              gpu_contents(planned("eplb_global", problem)));
+  }));
+}
+
 TEST_CASE("partition: one node leaves nothing to search", "[partition]") {
   Problem problem = even_problem(4, 2, 2, {0, 2, 1, 3});
   problem.shape.domain_of_rank = {0, 0};
