@@ -1,6 +1,7 @@
 #include "cli/routing_command.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/program_options.hpp>
 #include <filesystem>
@@ -62,16 +63,12 @@ struct Options {
 
 template <class Presets>
 [[noreturn]] void refuse_name(const std::string& field, const std::string& name,
-                              const Presets& presets) {
-  std::vector<std::string> names;
-  std::string all;
-  for (const auto& preset : presets) {
-    names.emplace_back(preset.name);
-    all += (all.empty() ? "" : ", ") + names.back();
-  }
+                              const Presets& presets, std::vector<std::string> names) {
+  for (const auto& preset : presets) names.emplace_back(preset.name);
   const std::string near = nearest_name(name, names);
   refuse(field, fmt::format("there is no preset \"{}\"", name),
-         near.empty() ? "known: " + all : fmt::format("did you mean {}?", near));
+         near.empty() ? fmt::format("known: {}", fmt::join(names, ", "))
+                      : fmt::format("did you mean {}?", near));
 }
 
 po::options_description described_options(Options& o) {
@@ -171,14 +168,15 @@ routing::Popularity popularity_of(const Options& o, bool with_sigma,
   if (with_sigma) return routing::lognormal(shape, {.sigma = o.sigma}, seed);
   if (o.popularity == "uniform") return routing::uniform(shape);
   const auto preset = routing::find_popularity_preset(o.popularity);
-  if (!preset) refuse_name("--popularity", o.popularity, routing::popularity_presets());
+  if (!preset)
+    refuse_name("--popularity", o.popularity, routing::popularity_presets(), {"uniform"});
   return routing::lognormal(shape, preset->parameters, seed);
 }
 
 report::RoutingSource generated(const Options& o, bool with_sigma,
                                 const routing::RoutingShape& shape, std::uint64_t seed) {
   const auto preset = routing::find_affinity_preset(o.preset);
-  if (!preset) refuse_name("--preset", o.preset, routing::affinity_presets());
+  if (!preset) refuse_name("--preset", o.preset, routing::affinity_presets(), {});
   const routing::Popularity popularity = popularity_of(o, with_sigma, shape, seed);
   const routing::TokenTrace tokens =
       routing::draw_tokens(shape, popularity, preset->parameters, o.tokens, seed);

@@ -56,8 +56,10 @@ std::string means(std::span<const RoutingSource> sources, std::size_t first,
 }
 
 std::string layers_of(const RoutingSource& source, std::size_t index) {
-  constexpr std::size_t kNarrow = 8;
-  const std::size_t width = kNarrow - 1;
+  constexpr std::size_t kLayerWidth = 6;
+  const auto width = [](const RoutingFigure& f) {
+    return std::max<std::size_t>(text_width(f.column), 5) + 1;
+  };
   std::vector<RoutingFigure> figures;  // Those that some layer has.
   for (const RoutingFigure& figure : routing_figures()) {
     if (std::any_of(source.layers.begin(), source.layers.end(),
@@ -66,14 +68,14 @@ std::string layers_of(const RoutingSource& source, std::size_t index) {
       figures.push_back(figure);
     }
   }
-  std::string text = fmt::format("\nLayers of {}\n{}", letter(index), right("layer", width));
-  for (const RoutingFigure& figure : figures) text += right(figure.column, kNarrow - 1);
+  std::string text = fmt::format("\nLayers of {}\n{}", letter(index), right("layer", kLayerWidth));
+  for (const RoutingFigure& figure : figures) text += right(figure.column, width(figure));
   text += "\n";
   for (const routing::LayerStatistics& layer : source.layers) {
-    text += right(std::to_string(layer.layer), width);
+    text += right(std::to_string(layer.layer), kLayerWidth);
     for (const RoutingFigure& figure : figures) {
       const std::optional<double> value = figure.value(layer);
-      text += right(value ? fmt::format("{:.2f}", *value) : "-", kNarrow - 1);
+      text += right(value ? fmt::format("{:.2f}", *value) : "-", width(figure));
     }
     text += "\n";
   }

@@ -3,11 +3,15 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "placement/dispatch.h"
+#include "routing/affinity_model.h"
 #include "routing/expert_router_draw.h"
 #include "routing/popularity.h"
+#include "routing/token_bank.h"
 #include "tests/support/placements.h"
 
 namespace moesim {
@@ -109,6 +113,98 @@ BENCHMARK(dispatch)
     ->Args({8, 144, 32, 1152})
     ->Args({8, 144, 32, 144})
     ->Args({8, 320, 64, 5120});
+
+/// A bank of router draws in all 58 layers: what it costs to read depends on its size alone.
+const routing::TokenBank& bank_of(std::int64_t tokens) {
+  static std::map<std::int64_t, routing::TokenBank> banks;
+  const auto found = banks.find(tokens);
+  if (found != banks.end()) return found->second;
+  const routing::ExpertRouter router(kDeepSeekV3, decode_popularity(kDeepSeekV3));
+  routing::TokenTrace trace{.experts = 256, .top_k = 8, .layer = {}, .request = {}, .expert = {}};
+  RandomStream stream(1, "bank");
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    trace.request.push_back(static_cast<std::uint64_t>(t / 64));
+  }
+  for (std::int32_t layer = 0; layer < 58; ++layer) {
+    trace.layer.push_back(layer);
+    router.draw(layer, tokens, stream, [&](const std::uint16_t* experts) {
+      trace.expert.insert(trace.expert.end(), experts, experts + 8);
+    });
+  }
+  return banks.emplace(tokens, routing::TokenBank(std::move(trace))).first->second;
+}
+
+/// Arguments: tokens of the bank, of a batch. All 58 layers of a batch of random tokens, counted
+/// per expert; items are tokens in one layer.
+void pick_and_count(benchmark::State& state) {
+  const routing::TokenBank& bank = bank_of(state.range(0));
+  RandomStream stream(1, "bench");
+  std::vector<std::uint32_t> tokens(static_cast<std::size_t>(state.range(1)));
+  std::array<std::int32_t, 256> count{};
+  for (auto _ : state) {
+    for (std::uint32_t& t : tokens) t = bank.pick(stream);
+    for (std::int64_t layer = 0; layer < bank.layers(); ++layer) {
+      bank.visit(layer, tokens, [&](const std::uint16_t* experts) {
+        for (int i = 0; i < 8; ++i) ++count[experts[i]];
+      });
+    }
+  }
+  benchmark::DoNotOptimize(count);
+  state.SetItemsProcessed(state.iterations() * state.range(1) * bank.layers());
+}
+BENCHMARK(pick_and_count)
+    ->Args({16384, 64})
+    ->Args({16384, 1024})
+    ->Args({65536, 64})
+    ->Args({65536, 1024})
+    ->Args({65536, 16});
+
+/// The same for a run of adjacent tokens (a prompt).
+void run_and_count(benchmark::State& state) {
+  const routing::TokenBank& bank = bank_of(state.range(0));
+  RandomStream stream(1, "bench");
+  std::array<std::int32_t, 256> count{};
+  for (auto _ : state) {
+    const std::uint32_t first = bank.pick_request(stream);
+    for (std::int64_t layer = 0; layer < bank.layers(); ++layer) {
+      bank.visit_run(layer, first, state.range(1), [&](const std::uint16_t* experts) {
+        for (int i = 0; i < 8; ++i) ++count[experts[i]];
+      });
+    }
+  }
+  benchmark::DoNotOptimize(count);
+  state.SetItemsProcessed(state.iterations() * state.range(1) * bank.layers());
+}
+BENCHMARK(run_and_count)->Args({65536, 64})->Args({65536, 1024});
+
+/// Counts alone, of a window: a call is one layer, whatever the tokens.
+void count_window(benchmark::State& state) {
+  const routing::TokenBank& bank = bank_of(state.range(0));
+  const routing::WindowCounts windows(bank);
+  RandomStream stream(1, "bench");
+  std::vector<std::int32_t> count(256);
+  for (auto _ : state) {
+    const std::uint32_t first = windows.pick(stream);
+    for (std::int64_t layer = 0; layer < bank.layers(); ++layer) {
+      windows.add(layer, first, state.range(1), count);
+    }
+    benchmark::DoNotOptimize(count.data());
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(1) * bank.layers());
+}
+BENCHMARK(count_window)->Args({65536, 1024})->Args({65536, 4096})->Args({65536, 4128});
+
+/// Arguments: tokens. Drawing with affinity and fitting the loads of two layers.
+void draw_with_affinity(benchmark::State& state) {
+  const routing::RoutingShape shape{
+      .moe_layers = 2, .experts = 256, .top_k = 8, .groups = 8, .top_groups = 4};
+  const routing::Popularity popularity = decode_popularity(shape);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(routing::draw_tokens(shape, popularity, {}, state.range(0), 1));
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0) * shape.moe_layers);
+}
+BENCHMARK(draw_with_affinity)->Arg(8192)->Arg(16384)->Unit(benchmark::kMillisecond);
 
 void build_router(benchmark::State& state) {
   const routing::RoutingShape& shape = shape_of(state.range(0));
