@@ -1,9 +1,11 @@
 // Placements in YAML: the load balancer file of TensorRT-LLM.
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 #include <utility>
 
 #include "interchange/lines.h"
@@ -28,6 +30,23 @@ std::optional<std::int64_t> number_of(const YAML::Node& node) {
   if (!node.IsScalar()) return std::nullopt;
   return parse_number<std::int64_t>(node.Scalar());
 }
+
+/// Takes no note of anything: to pass over a document.
+class Passer final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
 
 class YamlPlacement {
  public:
@@ -56,14 +75,21 @@ class YamlPlacement {
     findings_.add(at.line, at.column, std::move(field), std::move(message), std::move(hint));
   }
 
+  /// Refuses what stands behind the first document. Asked twice and never again: yaml-cpp finds
+  /// empty documents without end in front of a bracket that closes nothing.
+  void refuse_more(const std::string& text) const {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    Passer passer;
+    if (parser.HandleNextDocument(passer) && parser.HandleNextDocument(passer)) {
+      refuse(findings_.file(), 0, 0, "has more than one YAML document");
+    }
+  }
+
   [[nodiscard]] YAML::Node load(std::string_view text) const {
     try {
-      const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-      if (documents.size() != 1) {
-        refuse(findings_.file(), 0, 0,
-               fmt::format("has {} YAML documents, expected one", documents.size()));
-      }
-      return documents.front();
+      refuse_more(std::string(text));
+      return YAML::Load(std::string(text));
     } catch (const YAML::Exception& error) {
       if (error.mark.is_null()) refuse(findings_.file(), 0, 0, "is not YAML: " + error.msg);
       refuse(findings_.file(), static_cast<std::size_t>(error.mark.line) + 1,

@@ -73,6 +73,7 @@ TEST_CASE("placement file: what is no file of this kind is refused") {
   CHECK_THAT(mistakes_of("PK\x03\x04..."), contains_text("Python objects"));
   CHECK_THAT(mistakes_of("a: [1"), contains_text("is not YAML"));
   CHECK_THAT(mistakes_of("[]"), contains_text("expected a list of layers"));
+  CHECK_THAT(mistakes_of("}"), contains_text("YAML"));
   CHECK_THAT(mistakes_of("hello"), contains_text("expected num_slots"));
   CHECK_THAT(mistakes_of(std::string(100000, '[')), contains_text("map:1:"));
   CHECK_THAT(mistakes_of("a: " + std::string(3000, '[')), contains_text("is not YAML"));
@@ -100,7 +101,7 @@ TEST_CASE("placement file: mistakes of TensorRT-LLM files have line and layer") 
   CHECK_THAT(mistakes_of(yaml(good, "")), contains_text("num_slots: is missing"));
   CHECK_THAT(mistakes_of(yaml(good, "num_slots: 6\nnote: x\n")),
              contains_text("map:2:1: error: \"note\": is not a key of this file"));
-  CHECK_THAT(mistakes_of(yaml(good) + "---\na: 1\n"), contains_text("has 2 YAML documents"));
+  CHECK_THAT(mistakes_of(yaml(good) + "---\na: 1\n"), contains_text("more than one YAML document"));
 }
 
 std::string ascend(const std::string& layer_id, const std::string& device_id,
