@@ -44,7 +44,7 @@ struct SearchPlan {
   double excess_per_move = 0.005;  ///< Excess that is as bad as a moved slot.
   double hot = 0.35;               ///< Temperatures in moves.
   double cold = 0.1;
-  double moves_per_copy = 10.0;  ///< One more copy per token is as bad as so many moved slots.
+  double moves_per_copy = 50.0;  ///< One more copy per token is as bad as so many moved slots.
 };
 
 /// The first point is the start itself.
