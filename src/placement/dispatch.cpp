@@ -10,11 +10,23 @@
 namespace moesim::placement {
 
 Dispatcher::Dispatcher(const routing::ExpertRouter& router, const Placement& placement)
-    : router_(&router), shape_(placement.shape) {
+    : Dispatcher(router.shape(), placement) {
+  router_ = &router;
+}
+
+void Dispatcher::draw_from(const routing::ExpertRouter& router) {
+  const routing::RoutingShape& shape = router.shape();
+  MOESIM_CHECK(shape.moe_layers == routing_.moe_layers && shape.experts == routing_.experts &&
+                   shape.top_k == routing_.top_k,
+               "the routers describe different models");
+  router_ = &router;
+}
+
+Dispatcher::Dispatcher(const routing::RoutingShape& routing, const Placement& placement)
+    : routing_(routing), shape_(placement.shape) {
   MOESIM_CHECK(verify(placement).empty(), "a placement is verified before it is used");
-  MOESIM_CHECK(
-      shape_.moe_layers == router.shape().moe_layers && shape_.experts == router.shape().experts,
-      "the placement and the router describe different models");
+  MOESIM_CHECK(shape_.moe_layers == routing.moe_layers && shape_.experts == routing.experts,
+               "the placement and the router describe different models");
   MOESIM_CHECK(shape_.slots() <= 0xffff, "more slots per layer than 16 bits can name");
   const auto ranks = static_cast<std::size_t>(shape_.ranks);
   for (const std::int32_t d : shape_.domain_of_rank) {
@@ -144,7 +156,8 @@ void Dispatcher::run_as(std::int64_t layer, std::span<const std::int32_t> tokens
 
 void Dispatcher::run(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
                      RandomStream& stream, LayerTraffic& traffic, Copies copies) {
-  routing::with_known_shape(router_->shape(), [&](auto known) {
+  MOESIM_CHECK(router_ != nullptr, "a dispatcher of given tokens has nothing to draw from");
+  routing::with_known_shape(routing_, [&](auto known) {
     using Known = decltype(known);
     switch (way(copies)) {
       case Way::Packed:
@@ -161,7 +174,7 @@ void Dispatcher::count(std::int64_t layer, std::span<const std::int32_t> tokens_
                        std::span<const std::uint16_t> experts, std::uint64_t replica_seed,
                        LayerTraffic& traffic, Copies copies) {
   const std::int64_t tokens = begin(tokens_of_rank, traffic);
-  const std::int64_t top_k = router_->shape().top_k;
+  const std::int64_t top_k = routing_.top_k;
   MOESIM_CHECK(std::ssize(experts) == tokens * top_k, "top_k experts for each token");
   const auto feed = [&](auto counter) {
     for (std::int64_t t = 0; t < tokens; ++t) counter(experts.data() + t * top_k);
@@ -175,6 +188,45 @@ void Dispatcher::count(std::int64_t layer, std::span<const std::int32_t> tokens_
     case Way::PerPick:
       return feed(Counter<0, Way::PerPick>(*this, layer, tokens_of_rank, replica_seed, traffic));
   }
+}
+
+template <auto kWay>
+void Dispatcher::count_bank(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
+                            const routing::TokenBank& bank, std::span<const std::uint32_t> tokens,
+                            std::uint64_t replica_seed, LayerTraffic& traffic) {
+  const auto feed = [&](auto counter) {
+    bank.visit(layer, tokens, counter);
+    counter.finish();
+  };
+  if (routing_.top_k == 8) {
+    feed(Counter<8, kWay>(*this, layer, tokens_of_rank, replica_seed, traffic));
+  } else {
+    feed(Counter<0, kWay>(*this, layer, tokens_of_rank, replica_seed, traffic));
+  }
+}
+
+void Dispatcher::count(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
+                       const routing::TokenBank& bank, std::span<const std::uint32_t> tokens,
+                       std::uint64_t replica_seed, LayerTraffic& traffic, Copies copies) {
+  MOESIM_CHECK(begin(tokens_of_rank, traffic) == std::ssize(tokens), "a place in the bank a token");
+  MOESIM_CHECK(bank.layers() == shape_.moe_layers && bank.top_k() == routing_.top_k &&
+                   bank.expert_count() == shape_.experts,
+               "the bank and the placement describe different models");
+  switch (way(copies)) {
+    case Way::Packed:
+      return count_bank<Way::Packed>(layer, tokens_of_rank, bank, tokens, replica_seed, traffic);
+    case Way::Stamped:
+      return count_bank<Way::Stamped>(layer, tokens_of_rank, bank, tokens, replica_seed, traffic);
+    case Way::PerPick:
+      return count_bank<Way::PerPick>(layer, tokens_of_rank, bank, tokens, replica_seed, traffic);
+  }
+}
+
+void Dispatcher::set_layer(std::int64_t layer, std::span<const std::int32_t> expert_of_slot) {
+  MOESIM_CHECK(
+      layer >= 0 && layer < shape_.moe_layers && std::ssize(expert_of_slot) == shape_.slots(),
+      "the slots of one layer");
+  build_layer(expert_of_slot, static_cast<std::size_t>(layer));
 }
 
 std::int64_t Dispatcher::slot_for(std::int64_t layer, std::int64_t source_rank, std::int64_t expert,

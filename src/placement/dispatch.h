@@ -18,6 +18,7 @@
 #include "core/random.h"
 #include "placement/placement.h"
 #include "routing/expert_router.h"
+#include "routing/token_bank.h"
 
 namespace moesim::placement {
 
@@ -45,6 +46,10 @@ class Dispatcher {
   /// The router must outlive the dispatcher. Preconditions: `placement` passes verify() and has the
   /// router's layers and experts; domains are numbered from 0 without gaps.
   Dispatcher(const routing::ExpertRouter& router, const Placement& placement);
+  /// For tokens that are given: run() is refused (a check) until draw_from() names a router.
+  Dispatcher(const routing::RoutingShape& routing, const Placement& placement);
+  /// From here on run() draws from this router, which must outlive the dispatcher.
+  void draw_from(const routing::ExpertRouter& router);
   /// Draws layer `layer` for `tokens_of_rank[r]` tokens on each source rank and counts the traffic.
   /// The stream is the caller's: one per (run, instance). No allocation.
   /// The same draws and slots whatever the copies.
@@ -55,6 +60,15 @@ class Dispatcher {
   void count(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
              std::span<const std::uint16_t> experts, std::uint64_t replica_seed,
              LayerTraffic& traffic, Copies copies = Copies::Deduplicated);
+  /// The counts of tokens of a bank, source rank by source rank; the same as count() of their
+  /// experts. Precondition: the bank has the model's layers and top_k.
+  void count(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
+             const routing::TokenBank& bank, std::span<const std::uint32_t> tokens,
+             std::uint64_t replica_seed, LayerTraffic& traffic,
+             Copies copies = Copies::Deduplicated);
+  /// Other experts in the slots of one layer. O(slots) of that layer. Precondition: together with
+  /// the other layers the placement verifies.
+  void set_layer(std::int64_t layer, std::span<const std::int32_t> expert_of_slot);
   /// Slot that takes a chosen expert: pick `pick` (0 .. top_k-1) of token number `token` of a call.
   [[nodiscard]] std::int64_t slot_for(std::int64_t layer, std::int64_t source_rank,
                                       std::int64_t expert, std::uint64_t replica_seed,
@@ -74,6 +88,10 @@ class Dispatcher {
     if (copies == Copies::PerPick) return Way::PerPick;
     return packed_ ? Way::Packed : Way::Stamped;
   }
+  template <auto kWay>
+  void count_bank(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
+                  const routing::TokenBank& bank, std::span<const std::uint32_t> tokens,
+                  std::uint64_t replica_seed, LayerTraffic& traffic);
   template <class Known, auto kWay>
   void run_as(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank,
               RandomStream& stream, LayerTraffic& traffic);
@@ -81,7 +99,8 @@ class Dispatcher {
   /// Clears the counts and starts new stamps; returns the number of tokens.
   std::int64_t begin(std::span<const std::int32_t> tokens_of_rank, LayerTraffic& traffic);
 
-  const routing::ExpertRouter* router_;
+  routing::RoutingShape routing_;
+  const routing::ExpertRouter* router_ = nullptr;
   PlacementShape shape_;
   std::int64_t domains_ = 0;
   std::size_t views_ = 1;  ///< Tables of choices per layer: one per domain, or 1 without replicas.

@@ -58,7 +58,7 @@ class Dispatcher::Counter {
       : d_(dispatcher),
         traffic_(traffic),
         tokens_of_rank_(tokens_of_rank),
-        top_k_(TopK > 0 ? TopK : static_cast<std::size_t>(dispatcher.router_->shape().top_k)),
+        top_k_(TopK > 0 ? TopK : static_cast<std::size_t>(dispatcher.routing_.top_k)),
         experts_(static_cast<std::size_t>(dispatcher.shape_.experts)),
         domains_(static_cast<std::size_t>(dispatcher.domains_)),
         choice_of_layer_(

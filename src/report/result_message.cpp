@@ -55,6 +55,7 @@ void fill(const serving::TimeBreakdown& from, proto::TimeBreakdown& to) {
   to.set_waiting_for_slowest_rank(part(StepPart::Waiting));
   to.set_head(part(StepPart::Head));
   to.set_engine_overhead(part(StepPart::Overhead));
+  if (part(StepPart::Migration) > 0.0) to.set_moving_experts(part(StepPart::Migration));
   to.set_pipeline_bubble(rounded(from.pipeline_bubble));
   to.set_idle(rounded(from.idle));
   to.set_kv_wait_ms(rounded(from.kv_wait_ms));
@@ -94,6 +95,16 @@ void fill(const serving::ExpertSummary& from, proto::ExpertReport& to) {
   to.set_internode_bytes_per_token(rounded(from.internode_bytes_per_token));
   to.set_token_layers_drawn(static_cast<double>(from.token_layers));
   to.set_placement(from.placement);
+  if (!from.rebalancing) return;
+  const serving::RebalancingSummary& done = *from.rebalancing;
+  proto::ExpertRebalancingReport& report = *to.mutable_rebalancing();
+  report.set_looks(static_cast<double>(done.looks));
+  report.set_rebalancings(static_cast<double>(done.rebalancings));
+  report.set_slots_moved(static_cast<double>(done.slots_moved));
+  report.set_moved_bytes(rounded(done.moved / kByte));
+  report.set_lost_s(rounded(done.lost / kSecond));
+  report.set_balancedness_before(rounded(done.mean_before()));
+  report.set_balancedness_after(rounded(done.mean_after()));
 }
 
 void fill_energy(const sweep::ScenarioResult& from, proto::Energy& to) {

@@ -140,13 +140,27 @@ std::string time(const serving::RunResult& r) {
   return page;
 }
 
+std::string rebalancing(const serving::RebalancingSummary& r) {
+  if (r.rebalancings == 0) {
+    return labelled("",
+                    fmt::format("no rebalancing in {} looks at the loads", count_text(r.looks)));
+  }
+  std::string text =
+      fmt::format("{} rebalancings moved {} slots, {} B, in {} s; mean / max rank load {} before",
+                  count_text(r.rebalancings), count_text(r.slots_moved), number(r.moved / kByte),
+                  number(r.lost / kSecond), number_text(r.mean_before(), 4));
+  if (r.after_count > 0) text += fmt::format(", {} after", number_text(r.mean_after(), 4));
+  return labelled("", text);
+}
+
 std::string experts(const serving::ExpertSummary& e) {
-  return labelled(
+  const std::string page = labelled(
       "experts",
       fmt::format("placement {}: mean / max rank load {}, worst MoE layer {} at {}; {} B between "
                   "nodes per token",
                   e.placement, number_text(e.balancedness, 4), e.worst_layer,
                   number_text(e.worst_balancedness, 4), number(e.internode_bytes_per_token)));
+  return e.rebalancing ? page + rebalancing(*e.rebalancing) : page;
 }
 
 std::string power(const sweep::ScenarioResult& r) {

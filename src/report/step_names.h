@@ -12,8 +12,8 @@ namespace moesim::report {
 
 /// In the order of serving::StepPart.
 inline constexpr std::array<std::string_view, serving::kStepParts> kPartNames = {
-    "attention",  "feed-forward",     "experts", "dispatch",       "combine",
-    "all-reduce", "waiting for rank", "head",    "engine overhead"};
+    "attention",  "feed-forward",     "experts", "dispatch",        "combine",
+    "all-reduce", "waiting for rank", "head",    "engine overhead", "moving experts"};
 
 /// In the order of serving::Limit.
 inline constexpr std::array<std::string_view, serving::kLimits> kLimitNames = {

@@ -51,6 +51,8 @@ std::string span_args(const TimelineSpan& span, const RankBatch& batch, std::siz
       return args + fmt::format(R"(,"waits for rank":{})", rank_number(span.waits_for, first_rank));
     case StepPart::Overhead:
       return args;
+    case StepPart::Migration:
+      break;
     case StepPart::Attention:
       args += fmt::format(R"(,"tokens":{},"decoding_sequences":{},"prompt_tokens":{})", span.tokens,
                           batch.decode_sequences, batch.prefill_tokens);

@@ -4,12 +4,12 @@
 #include <utility>
 #include <variant>
 
+#include "interchange/recorded_load.h"
 #include "routing/model_shape.h"
 #include "routing/popularity.h"
 #include "scenario/message_reader.h"
 #include "scenario/outline.h"
 #include "scenario/quantity_field.h"
-#include "scenario/recorded_load.h"
 #include "scenario/resolver.h"
 
 namespace moesim::scenario {
@@ -77,7 +77,8 @@ void Resolver::resolve_popularity(proto::ExpertPopularity& popularity,
   if (!may_open(path + ".recorded_file")) return;
   const std::string file = located(popularity.recorded_file());
   try {
-    const auto rows = parse_recorded_load(read_file(file, kMaxLoadBytes), file, shape.experts);
+    const auto rows =
+        interchange::parse_recorded_load(read_file(file, kMaxLoadBytes), file, shape.experts);
     auto recorded = routing::recorded(shape, rows, "recorded " + popularity.recorded_file());
     if (const auto* problems = std::get_if<std::vector<std::string>>(&recorded)) {
       for (const std::string& problem : *problems) error(path + ".recorded_file", problem);
@@ -108,8 +109,15 @@ void Resolver::resolve_experts() {
     return;
   }
   proto::Experts& experts = *message_.mutable_experts();
-  resolve_popularity(*experts.mutable_popularity(), *shape);
+  if (experts.has_routing_trace()) {
+    read_routing_trace(experts, *shape);
+  } else {
+    resolve_popularity(*experts.mutable_popularity(), *shape);
+    if (experts.has_drift()) resolve_drift(*experts.mutable_drift());
+  }
   resolve_placement(*experts.mutable_placement());
+  if (experts.has_affinity()) resolve_affinity(*experts.mutable_affinity(), *shape);
+  if (experts.has_rebalancing()) resolve_rebalancing(*experts.mutable_rebalancing());
   if (!experts.has_redundant_experts()) experts.set_redundant_experts(0);
 }
 

@@ -75,6 +75,12 @@ class Resolver {
   void resolve_experts();
   void resolve_popularity(proto::ExpertPopularity& popularity, const routing::RoutingShape& shape);
   void resolve_placement(proto::ExpertPlacement& placement);
+  void read_placement_file(proto::ExpertPlacement& placement);
+  void resolve_drift(proto::PopularityDrift& drift);
+  void read_routing_trace(proto::Experts& experts, const routing::RoutingShape& shape);
+  void resolve_rebalancing(proto::ExpertRebalancing& rebalancing);
+  std::string known_strategy(const std::string& path, const std::string& name);
+  void resolve_affinity(proto::ExpertAffinity& affinity, const routing::RoutingShape& shape);
 
   void resolve_workload();
   void resolve_trace(proto::Workload& workload);

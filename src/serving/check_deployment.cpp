@@ -47,6 +47,15 @@ std::vector<DeploymentProblem> check_deployment(const Deployment& d) {
                     layout.ep, layout.tp, layout.dp),
         fmt::format("set ep to {} (tp * dp)", layout.tp * layout.dp));
   }
+  if (const auto& given = d.experts.placement.given) {
+    const std::int64_t slots = given->shape.experts + d.experts.redundant_experts;
+    if (given->shape.ranks != layout.ep || given->shape.slots() != slots) {
+      add("experts.placement.file",
+          fmt::format("places {} slots on {} ranks, the deployment has {} slots on ep {}",
+                      given->shape.slots(), given->shape.ranks, slots, layout.ep),
+          "use a placement made for this layout, or name a strategy");
+    }
+  }
   if (d.scheduler.max_num_batched_tokens < d.scheduler.max_num_seqs) {
     add("deployment.scheduler.max_num_batched_tokens",
         fmt::format("{} is less than max_num_seqs {}", d.scheduler.max_num_batched_tokens,

@@ -23,11 +23,14 @@ std::int64_t expert_width(const catalog::Model& model) {
 
 ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const ExpertPlan& plan,
                        const topology::Topology& topology,
-                       const std::vector<std::vector<GpuId>>& groups, RandomStream stream)
+                       const std::vector<std::vector<GpuId>>& groups, RandomStream stream,
+                       RandomStream picks)
     : exchanges_(deployment.layout.dp > 1),
-      dispatcher_(plan.router, *plan.placement),
+      dispatcher_(plan.routing, *plan.placement),
       traffic_(dispatcher_.make_traffic()),
       stream_(stream) {
+  if (plan.router != nullptr) dispatcher_.draw_from(*plan.router);
+  if (plan.bank != nullptr) picker_.emplace(*plan.bank, picks);
   const catalog::Model& model = deployment.model;
   for (const catalog::LayerRun& run : model.runs) {
     const catalog::FeedForward& block =
@@ -46,7 +49,7 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
     timers_.push_back({.contiguous = kernels_for(operators::ExpertLayout::Contiguous),
                        .masked = kernels_for(operators::ExpertLayout::Masked)});
   }
-  const routing::RoutingShape& shape = plan.router.shape();
+  const routing::RoutingShape& shape = plan.routing;
   for (const std::vector<GpuId>& group : groups) {
     if (!exchanges_) break;
     exchange_of_stage_.emplace_back(deployment, kernels, topology, group, shape.top_k,
@@ -100,12 +103,31 @@ void ExpertCost::record_ranks(const operators::ExpertKernels& kernels,
   }
 }
 
+void ExpertCost::begin_iteration(std::span<const RankBatch> ranks) {
+  if (picker_) bank_tokens_ = picker_->pick(ranks);
+}
+
+void ExpertCost::choose_copies(std::size_t stage, std::span<const std::int32_t> tokens_of_rank,
+                               bool prefill) {
+  if (!exchanges_) return;
+  const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
+  copies_ = exchange_of_stage_[stage].copies(prefill, most);
+}
+
+void ExpertCost::draw(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank) {
+  if (picker_) {
+    dispatcher_.count(layer, tokens_of_rank, picker_->bank(), bank_tokens_, stream_.next(),
+                      traffic_, copies_);
+  } else {
+    dispatcher_.run(layer, tokens_of_rank, stream_, traffic_, copies_);
+  }
+}
+
 ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
                                   std::span<const std::int32_t> tokens_of_rank, bool prefill,
                                   ExpertLayerRecord* record) {
-  const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
-  if (exchanges_) copies_ = exchange_of_stage_[stage].copies(prefill, most);
-  dispatcher_.run(layer, tokens_of_rank, stream_, traffic_, copies_);
+  choose_copies(stage, tokens_of_rank, prefill);
+  draw(layer, tokens_of_rank);
   const ExpertLayerTime time = price_drawn(layer, stage, tokens_of_rank);
   if (record != nullptr) {
     record_ranks(kernels_of(layer), tokens_of_rank, *record);
@@ -113,6 +135,39 @@ ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
     record->combine = time.combine;
     if (exchanges_) record->traffic = exchange_of_stage_[stage].last_traffic(traffic_, copies_);
   }
+  return time;
+}
+
+ExpertLayerTime ExpertCost::price_given(std::int64_t layer, std::size_t stage,
+                                        std::span<const std::int32_t> tokens_of_rank,
+                                        std::span<const std::uint16_t> experts,
+                                        std::uint64_t replica_seed, bool prefill) {
+  choose_copies(stage, tokens_of_rank, prefill);
+  dispatcher_.count(layer, tokens_of_rank, experts, replica_seed, traffic_, copies_);
+  return price_drawn(layer, stage, tokens_of_rank);
+}
+
+ExpertLayerTime ExpertCost::price_scaled(std::int64_t layer, std::size_t stage,
+                                         std::span<const std::int32_t> tokens_of_rank, double pairs,
+                                         double copies) {
+  const placement::LayerTraffic drawn = traffic_;
+  const auto scale = [](std::span<std::int32_t> counts, double factor) {
+    for (std::int32_t& n : counts) n = static_cast<std::int32_t>(factor * n + 0.5);
+  };
+  std::int64_t busiest = 0;
+  for (std::int64_t r = 1; r < std::ssize(tokens_of_rank); ++r) {
+    if (sum_of(dispatcher_.slots_of(drawn, r)) > sum_of(dispatcher_.slots_of(drawn, busiest))) {
+      busiest = r;
+    }
+  }
+  const std::size_t slots = drawn.slot_tokens.size() / tokens_of_rank.size();
+  scale(std::span(traffic_.slot_tokens).subspan(static_cast<std::size_t>(busiest) * slots, slots),
+        pairs);
+  scale(traffic_.to_node, copies);
+  scale(traffic_.network_in, copies);
+  scale(traffic_.between_ranks, copies);
+  const ExpertLayerTime time = price_drawn(layer, stage, tokens_of_rank);
+  traffic_ = drawn;
   return time;
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "serving/step_time.h"
 #include "serving/timeline.h"
 #include "serving/token_exchange.h"
+#include "serving/token_picker.h"
 #include "topology/topology.h"
 
 namespace moesim::serving {
@@ -47,15 +49,44 @@ struct ExpertLayerTime {
 
 class ExpertCost {
  public:
-  /// `groups`: GPUs of the expert group of each pipeline stage.
+  /// `groups`: GPUs of the expert group of each pipeline stage. `picks`: for tokens of the bank.
   ExpertCost(const Deployment& deployment, Kernels& kernels, const ExpertPlan& plan,
              const topology::Topology& topology, const std::vector<std::vector<GpuId>>& groups,
-             RandomStream stream);
+             RandomStream stream, RandomStream picks);
   /// MoE layer `layer` (0-based) on stage `stage` for the given tokens of each rank of the group.
   /// `prefill`: tokens of prompts are among them. `record`, where given, gets each rank's part.
   [[nodiscard]] ExpertLayerTime price(std::int64_t layer, std::size_t stage,
                                       std::span<const std::int32_t> tokens_of_rank, bool prefill,
                                       ExpertLayerRecord* record = nullptr);
+  /// The same for tokens whose experts are given, source rank by source rank, top_k each.
+  [[nodiscard]] ExpertLayerTime price_given(std::int64_t layer, std::size_t stage,
+                                            std::span<const std::int32_t> tokens_of_rank,
+                                            std::span<const std::uint16_t> experts,
+                                            std::uint64_t replica_seed, bool prefill);
+  /// What the layer priced last would take with so many times the pairs on its busiest rank and
+  /// copies between nodes (rounded to whole ones).
+  [[nodiscard]] ExpertLayerTime price_scaled(std::int64_t layer, std::size_t stage,
+                                             std::span<const std::int32_t> tokens_of_rank,
+                                             double pairs, double copies);
+  /// Chooses the bank's tokens of an iteration; to be called before its layers are priced. Nothing
+  /// to do without a bank.
+  void begin_iteration(std::span<const RankBatch> ranks);
+  /// Tokens of each slot in the layer priced last.
+  [[nodiscard]] std::span<const std::int32_t> slot_tokens() const { return traffic_.slot_tokens; }
+  /// The bank and the tokens of this iteration; null without a bank.
+  [[nodiscard]] const routing::TokenBank* bank() const {
+    return picker_ ? &picker_->bank() : nullptr;
+  }
+  [[nodiscard]] std::span<const std::uint32_t> bank_tokens() const { return bank_tokens_; }
+  /// From here on tokens come from this plan's router or bank, which must outlive it.
+  void draw_from(const ExpertPlan& plan) {
+    if (plan.router != nullptr) dispatcher_.draw_from(*plan.router);
+    if (plan.bank != nullptr) picker_->draw_from(*plan.bank);
+  }
+  /// Other experts in the slots of a layer.
+  void set_layer(std::int64_t layer, std::span<const std::int32_t> expert_of_slot) {
+    dispatcher_.set_layer(layer, expert_of_slot);
+  }
   /// The same for the experts that the last price() drew for a layer: what there is to do besides
   /// the draw.
   [[nodiscard]] ExpertLayerTime price_drawn(std::int64_t layer, std::size_t stage,
@@ -69,6 +100,8 @@ class ExpertCost {
   void add_traffic(std::size_t stage, StageTraffic& traffic) const;
 
  private:
+  void choose_copies(std::size_t stage, std::span<const std::int32_t> tokens_of_rank, bool prefill);
+  void draw(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank);
   /// The kernels of one shape of experts, for either layout of what arrived.
   struct Timers {
     operators::ExpertKernels contiguous;
@@ -84,6 +117,8 @@ class ExpertCost {
   std::vector<Timers> timers_;               ///< Of each run of equal layers.
   std::vector<std::size_t> timer_of_layer_;  ///< Index into timers_.
   placement::Dispatcher dispatcher_;
+  std::optional<TokenPicker> picker_;           ///< Where tokens come from a bank.
+  std::span<const std::uint32_t> bank_tokens_;  ///< Of this iteration.
   std::vector<TokenExchange> exchange_of_stage_;
   placement::LayerTraffic traffic_;
   placement::Copies copies_ = placement::Copies::Deduplicated;  ///< How `traffic_` was counted.

@@ -1,6 +1,7 @@
 #include "serving/expert_plan.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <span>
 #include <utility>
@@ -12,12 +13,19 @@
 #include "operators/all_to_all.h"
 #include "routing/model_shape.h"
 #include "serving/instance_cost.h"
+#include "serving/placement_price.h"
 
 namespace moesim::serving {
 namespace {
 
-/// Placements kept at a time: some 100 KB each.
+/// Kept at a time: placements of some 100 KB, banks of 15 MB unless asked for more.
 constexpr std::size_t kMostPlacements = 1024;
+constexpr std::size_t kMostBanks = 16;
+
+/// Tokens of the planned law that a strategy is given.
+constexpr std::int64_t kPlannedTokens = routing::kFitTokens;
+/// They are others than those of the run: a plan must not know the very tokens it will meet.
+constexpr std::uint64_t kPlannedSample = 1;
 
 std::uint64_t hash_of(const routing::TokenTrace& tokens) {
   Fingerprint hash;
@@ -60,24 +68,24 @@ std::shared_ptr<const placement::Placement> make(const placement::Problem& probl
 
 }  // namespace
 
-std::shared_ptr<const placement::Placement> ExpertPlanStore::placement(
-    const placement::Problem& problem, const std::string& strategy,
-    const strategies::SearchOptions& options) {
-  const std::string key = key_of(problem, strategy, options);
-  std::promise<std::shared_ptr<const placement::Placement>> promise;
-  Shared result;
+/// What many ask for at once is made by the first and awaited by the others. What finds no room is
+/// made each time.
+template <class T, class Make>
+std::shared_ptr<const T> ExpertPlanStore::recall(Known<T>& known, std::size_t most,
+                                                 const std::string& key, const Make& make) {
+  std::promise<std::shared_ptr<const T>> promise;
+  std::shared_future<std::shared_ptr<const T>> result;
   {
     const std::lock_guard lock(guard_);
-    const auto known = placements_.find(key);
-    if (known != placements_.end()) {
-      result = known->second;
-    } else if (placements_.size() < kMostPlacements) {
-      placements_.emplace(key, promise.get_future().share());
+    if (const auto found = known.find(key); found != known.end()) {
+      result = found->second;
+    } else if (known.size() < most) {
+      known.emplace(key, promise.get_future().share());
     }
   }
   if (result.valid()) return result.get();
   try {
-    auto made = make(problem, strategy, options);
+    auto made = make();
     promise.set_value(made);
     return made;
   } catch (...) {
@@ -86,9 +94,40 @@ std::shared_ptr<const placement::Placement> ExpertPlanStore::placement(
   }
 }
 
+std::shared_ptr<const placement::Placement> ExpertPlanStore::placement(
+    const placement::Problem& problem, const std::string& strategy,
+    const strategies::SearchOptions& options) {
+  return recall(placements_, kMostPlacements, key_of(problem, strategy, options),
+                [&] { return make(problem, strategy, options); });
+}
+
+std::shared_ptr<const routing::TokenBank> ExpertPlanStore::bank(
+    const routing::RoutingShape& shape, const routing::Popularity& popularity,
+    const AffinitySettings& affinity, std::uint64_t seed, std::uint64_t sample) {
+  const routing::AffinityParameters& p = affinity.parameters;
+  Fingerprint loads;
+  for (const double share : popularity.share) loads.add(std::bit_cast<std::uint64_t>(share));
+  const std::string key = fmt::format(
+      "seed {} sample {} tokens {} layers {} experts {} top {} groups {} of {} loads {:016x}; {} "
+      "{} "
+      "{} {} {} {}",
+      seed, sample, affinity.bank_tokens, shape.moe_layers, shape.experts, shape.top_k,
+      shape.top_groups, shape.groups, loads.value(), p.dimensions, p.strength, p.topic_share,
+      p.classes, p.topics, p.request_tokens);
+  return recall(banks_, kMostBanks, key, [&] {
+    return std::make_shared<const routing::TokenBank>(
+        routing::draw_tokens(shape, popularity, p, affinity.bank_tokens, seed, sample));
+  });
+}
+
 std::int64_t ExpertPlanStore::made() const {
   const std::lock_guard lock(guard_);
   return std::ssize(placements_);
+}
+
+bool plans_by_tokens(const std::string& strategy) {
+  constexpr std::array kByLoad = {"contiguous", "round_robin", "random", "eplb", "eplb_global"};
+  return std::find(kByLoad.begin(), kByLoad.end(), strategy) == kByLoad.end();
 }
 
 std::vector<std::int32_t> expert_group_domains(const Deployment& deployment,
@@ -117,31 +156,49 @@ placement::PlacementShape placement_shape(const Deployment& deployment,
 
 std::optional<ExpertPlan> make_expert_plan(const Deployment& deployment,
                                            const topology::Topology& topology, std::uint64_t seed,
-                                           ExpertPlanStore* store) {
+                                           ExpertPlanStore* shared) {
   if (!deployment.model.is_moe()) return std::nullopt;
+  ExpertPlanStore own;
+  ExpertPlanStore& store = shared != nullptr ? *shared : own;
   const ExpertSettings& experts = deployment.experts;
   const placement::PlacementShape shape =
       placement_shape(deployment, expert_group_domains(deployment, topology));
-  const routing::RoutingShape routing = *routing::routing_shape(deployment.model);
-  routing::ExpertRouter router(routing, experts.popularity);
+  ExpertPlan plan{.routing = *routing::routing_shape(deployment.model), .placement = nullptr};
+  if (experts.recorded != nullptr) {
+    plan.bank = experts.recorded;
+  } else if (experts.affinity) {
+    plan.bank = store.bank(plan.routing, experts.popularity, *experts.affinity, seed, 0);
+  } else {
+    plan.router = std::make_shared<const routing::ExpertRouter>(plan.routing, experts.popularity);
+  }
   if (experts.placement.given != nullptr) {
     placement::Placement given = *experts.placement.given;
     given.shape = shape;
     MOESIM_CHECK(placement::verify(given).empty(),
                  "a placement of another shape passed the scenario's checks");
-    return ExpertPlan{.router = std::move(router),
-                      .placement = std::make_shared<const placement::Placement>(std::move(given))};
+    plan.placement = std::make_shared<const placement::Placement>(std::move(given));
+    return plan;
   }
-  const placement::Problem problem{
+  placement::Problem problem{
       .shape = shape,
-      .routing = routing,
+      .routing = plan.routing,
       .workloads = {{.name = experts.popularity.source, .load = experts.popularity.share}}};
-  const strategies::SearchOptions options{
-      .seed = seed, .budget = experts.placement.budget, .slack = experts.placement.slack};
   const std::string& strategy = experts.placement.strategy;
-  return ExpertPlan{.router = std::move(router),
-                    .placement = store != nullptr ? store->placement(problem, strategy, options)
-                                                  : make(problem, strategy, options)};
+  if (experts.recorded != nullptr && plans_by_tokens(strategy)) {
+    problem.workloads.front().tokens = experts.recorded->trace();
+  } else if (experts.affinity && plans_by_tokens(strategy)) {
+    AffinitySettings planned = *experts.affinity;
+    planned.bank_tokens = kPlannedTokens;
+    problem.workloads.front().tokens =
+        store.bank(plan.routing, experts.popularity, planned, seed, kPlannedSample)->trace();
+  }
+  strategies::SearchOptions options{
+      .seed = seed, .budget = experts.placement.budget, .slack = experts.placement.slack};
+  if (options.slack > 0.0) {
+    options.price = layer_price(deployment, topology, usual_batch(deployment), false);
+  }
+  plan.placement = store.placement(problem, strategy, options);
+  return plan;
 }
 
 }  // namespace moesim::serving

@@ -17,33 +17,50 @@
 #include "placement/placement.h"
 #include "placement/problem.h"
 #include "routing/expert_router.h"
+#include "routing/token_bank.h"
 #include "serving/deployment.h"
 #include "strategies/strategy.h"
 #include "topology/topology.h"
 
 namespace moesim::serving {
 
-/// Routing tables and the placement: made once per run, shared by all instances.
+/// Where tokens come from, and the placement: made once per run, shared by all instances.
 struct ExpertPlan {
-  routing::ExpertRouter router;
+  routing::RoutingShape routing;
+  std::shared_ptr<const routing::ExpertRouter> router{};  ///< Null where there is a bank.
+  std::shared_ptr<const routing::TokenBank> bank{};
   std::shared_ptr<const placement::Placement> placement;
 };
 
-/// Remembers placements that runs of one process have made. Safe to use from several threads; what
-/// it answers does not depend on what it has been asked before.
+/// Remembers placements and banks of tokens that runs of one process have made. Safe to use from
+/// several threads; what it answers does not depend on what it has been asked before.
 class ExpertPlanStore {
  public:
   /// That of the strategy, made at the first call. Throws what the strategy throws.
   [[nodiscard]] std::shared_ptr<const placement::Placement> placement(
       const placement::Problem& problem, const std::string& strategy,
       const strategies::SearchOptions& options);
+  /// Tokens drawn by the affinity model (routing::draw_tokens).
+  [[nodiscard]] std::shared_ptr<const routing::TokenBank> bank(
+      const routing::RoutingShape& shape, const routing::Popularity& popularity,
+      const AffinitySettings& affinity, std::uint64_t seed, std::uint64_t sample);
+  /// Placements remembered.
   [[nodiscard]] std::int64_t made() const;
 
  private:
-  using Shared = std::shared_future<std::shared_ptr<const placement::Placement>>;
+  template <class T>
+  using Known = std::map<std::string, std::shared_future<std::shared_ptr<const T>>>;
+  template <class T, class Make>
+  std::shared_ptr<const T> recall(Known<T>& known, std::size_t most, const std::string& key,
+                                  const Make& make);
+
   mutable std::mutex guard_;
-  std::map<std::string, Shared> placements_;
+  Known<placement::Placement> placements_;
+  Known<routing::TokenBank> banks_;
 };
+
+/// Whether a strategy plans by the experts of tokens, not by loads alone.
+[[nodiscard]] bool plans_by_tokens(const std::string& strategy);
 
 /// Scale-up domain of each rank of the expert group (that of the first instance).
 [[nodiscard]] std::vector<std::int32_t> expert_group_domains(const Deployment& deployment,

@@ -48,6 +48,9 @@ class Instance {
   [[nodiscard]] std::optional<Started> start(SimTime now);
   void finish(std::size_t lane, SimTime now, StepListener& listener);
 
+  /// From here on experts are drawn as in this plan, which must outlive it.
+  void draw_from(const ExpertPlan& plan) { cost_.draw_from(plan); }
+
   [[nodiscard]] const InstanceTime& time() const { return time_; }
   [[nodiscard]] const InstanceCost& cost() const { return cost_; }
   /// Those iterations that were to be drawn.

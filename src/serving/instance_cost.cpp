@@ -78,7 +78,12 @@ InstanceCost::InstanceCost(const Deployment& deployment, ModelCost& model,
   count_neighbours(topology, groups);
   if (experts != nullptr) {
     experts_.emplace(deployment, model.kernels, *experts, topology, groups,
-                     RandomStream(seed, "routing", static_cast<std::uint64_t>(replica)));
+                     RandomStream(seed, "routing", static_cast<std::uint64_t>(replica)),
+                     RandomStream(seed, "bank picks", static_cast<std::uint64_t>(replica)));
+    if (deployment.experts.rebalancing) {
+      rebalancer_ = std::make_unique<Rebalancer>(deployment, topology, groups, experts->routing,
+                                                 experts->placement, seed);
+    }
   }
   const auto ranks = static_cast<std::size_t>(deployment.layout.dp);
   kind_times_.resize(ranks * model.kinds.size());
@@ -179,9 +184,14 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     tokens_passed_[r] += ranks[r].tokens();
     prefill = prefill || ranks[r].prefill_tokens > 0;
   }
-  if (experts_) spread_tokens(ranks);
+  if (experts_) {
+    spread_tokens(ranks);
+    experts_->begin_iteration(ranks);
+  }
+  if (rebalancer_) begin_moves();
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     StepTime& time = times_[s] = {};
+    if (!moves_.empty()) add_moves(s, time);
     time_kinds(ranks, stages_[s]);
     add_stretches(ranks.size(), stages_[s], time);
     if (experts_) {
@@ -199,6 +209,7 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     draw_stage(ranks, s, stage);
     stage.length = time.total;
   }
+  if (rebalancer_) rebalancer_->end_iteration();
   return times_;
 }
 
@@ -289,6 +300,7 @@ void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, boo
   for (const std::int64_t layer : stages_[stage_index].moe_layers) {
     const ExpertLayerTime t = experts_->price(layer, stage_index, tokens_of_rank_, prefill,
                                               record ? &expert_records_.emplace_back() : nullptr);
+    if (rebalancer_) watch_layer(layer);
     time.add(StepPart::Dispatch, 1.0, t.dispatch);
     time.add(StepPart::Experts, 1.0, t.mean);
     const Seconds mean = t.mean.sum();

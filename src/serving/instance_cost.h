@@ -21,6 +21,7 @@
 #include "serving/group_collective.h"
 #include "serving/kernels.h"
 #include "serving/link_use.h"
+#include "serving/rebalancer.h"
 #include "serving/step_time.h"
 #include "serving/timeline.h"
 #include "serving/token_cost.h"
@@ -76,6 +77,10 @@ class InstanceCost {
   [[nodiscard]] Seconds send(std::size_t stage, std::int64_t tokens);
   /// What each stage has sent so far.
   [[nodiscard]] std::vector<StageTraffic> traffic() const;
+  /// From here on experts are drawn as in this plan, which must outlive it.
+  void draw_from(const ExpertPlan& plan) { experts_->draw_from(plan); }
+  /// What rebalancing has done so far; nothing where there is none.
+  [[nodiscard]] std::optional<RebalancingSummary> rebalancing() const;
   [[nodiscard]] const ExpertStatistics* expert_statistics() const {
     return experts_ ? &experts_->statistics() : nullptr;
   }
@@ -125,6 +130,11 @@ class InstanceCost {
   void add_ends(std::span<const RankBatch> ranks, std::size_t stage_index, StepTime& time);
   void count_exchanges(std::size_t ranks, Stage& stage, const StepTime& time) const;
 
+  // Rebalancing, in instance_rebalancing.cpp.
+  void begin_moves();
+  void add_moves(std::size_t stage_index, StepTime& time);
+  void watch_layer(std::int64_t layer);
+
   // Timelines, in instance_timeline.cpp: the times above, in order.
   void draw_stage(std::span<const RankBatch> ranks, std::size_t stage_index, StageTimeline& drawn);
   void draw_layer(std::span<const RankBatch> ranks, const Stage& stage, std::int64_t layer,
@@ -139,6 +149,8 @@ class InstanceCost {
   ModelCost* model_;
   std::vector<Stage> stages_;
   std::optional<ExpertCost> experts_;
+  std::unique_ptr<Rebalancer> rebalancer_;
+  std::vector<LayerMoves> moves_;             ///< Of this iteration.
   std::vector<std::int64_t> tokens_passed_;   ///< [attention rank] since the start.
   std::vector<KindTime> kind_times_;          ///< [rank * kinds]
   std::vector<std::int32_t> tokens_of_rank_;  ///< Of the expert group.

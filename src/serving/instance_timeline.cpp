@@ -9,6 +9,11 @@ void InstanceCost::draw_stage(std::span<const RankBatch> ranks, std::size_t stag
   const plan::Layout& layout = deployment_->layout;
   StageDrawing drawing(static_cast<std::size_t>(layout.tp * layout.dp), drawn);
   const bool last = stage_index + 1 == stages_.size();
+  const LimitedTime& moving =
+      times_[stage_index].limits[static_cast<std::size_t>(StepPart::Migration)];
+  for (std::size_t r = 0; r < drawing.ranks(); ++r) {
+    drawing.add(r, {.part = StepPart::Migration, .by = moving});
+  }
   if (stage_index == 0) {
     for (std::size_t r = 0; r < drawing.ranks(); ++r) {
       drawing.add(r,

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,6 +75,26 @@ struct TimeBreakdown {
   std::int64_t iterations = 0;
 };
 
+/// Rebalancing of all instances in a run.
+struct RebalancingSummary {
+  std::int64_t looks = 0;  ///< At the loads of a window.
+  std::int64_t rebalancings = 0;
+  std::int64_t slots_moved = 0;
+  Bytes moved{};
+  Seconds lost{};     ///< Time of stages, summed over stages and instances.
+  double before = 0;  ///< Balancedness under the loads of the window, summed over rebalancings; ...
+  double after = 0;   ///< ... and under those of the next look's.
+  std::int64_t after_count = 0;
+  void add(const RebalancingSummary& other);
+  /// Over the rebalancings; 0 without any.
+  [[nodiscard]] double mean_before() const {
+    return rebalancings == 0 ? 0.0 : before / static_cast<double>(rebalancings);
+  }
+  [[nodiscard]] double mean_after() const {
+    return after_count == 0 ? 0.0 : after / static_cast<double>(after_count);
+  }
+};
+
 struct ExpertSummary {
   bool present = false;
   double balancedness = 1;       ///< Mean over MoE layers of (mean / max rank load).
@@ -82,6 +103,7 @@ struct ExpertSummary {
   double internode_bytes_per_token = 0;  ///< Dispatch and combine, per token, all layers.
   std::int64_t token_layers = 0;
   std::string placement;
+  std::optional<RebalancingSummary> rebalancing{};
 };
 
 struct KvSummary {

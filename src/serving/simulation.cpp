@@ -4,11 +4,14 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "core/check.h"
 #include "core/diagnostics.h"
 #include "des/simulator.h"
 #include "serving/expert_plan.h"
 #include "serving/instance.h"
+#include "serving/popularity_drift.h"
 #include "serving/recorder.h"
 #include "serving/router.h"
 
@@ -38,6 +41,7 @@ class Run {
   bool admit(const workload::Request& request);
   void wake(std::size_t instance);
   void schedule(std::size_t instance);
+  void drift_experts();
   void report_progress();
   void check_conservation() const;
   void sum_time(RunResult& result) const;
@@ -56,6 +60,7 @@ class Run {
   SequencePool pool_;
   ModelCost model_;
   std::optional<ExpertPlan> experts_;
+  std::optional<PopularityDrift> drift_;
   std::vector<Instance> instances_;
   std::vector<bool> schedule_pending_;
   Router router_;
@@ -79,6 +84,7 @@ Run::Run(const Deployment& deployment, const topology::Topology& topology,
       schedule_pending_(static_cast<std::size_t>(deployment.layout.replicas), false),
       router_(deployment.router, static_cast<std::size_t>(deployment.layout.dp)),
       recorder_(slo, run) {
+  if (experts_ && deployment.experts.drift) drift_.emplace(deployment, run.seed);
   instances_.reserve(static_cast<std::size_t>(deployment.layout.replicas));
   for (std::int64_t r = 0; r < deployment.layout.replicas; ++r) {
     instances_.emplace_back(deployment, model_, topology, experts_ ? &*experts_ : nullptr, r,
@@ -160,6 +166,7 @@ void Run::schedule(std::size_t instance) {
                                 .message = "the run passes 100 days of simulated time",
                                 .hint = "set simulation.duration or a smaller max_requests"});
   }
+  if (drift_ && drift_->due(simulator_.now())) drift_experts();
   const auto started = instances_[instance].start(simulator_.now());
   if (!started) return;
   const auto id = static_cast<std::uint32_t>(instance);
@@ -202,6 +209,12 @@ void Run::operator()(const des::Event& event) {
   if (progress_ && simulator_.events_handled() % kEventsPerProgress == 0) report_progress();
 }
 
+void Run::drift_experts() {
+  const ExpertPlan before = *experts_;  // Lives until all instances have turned to the new one.
+  drift_->advance(simulator_.now(), *experts_);
+  for (Instance& instance : instances_) instance.draw_from(*experts_);
+}
+
 void Run::report_progress() {
   progress_(
       {.now = simulator_.now(), .arrived = requests_taken_, .completed = recorder_.completed()});
@@ -223,6 +236,10 @@ RunResult Run::execute(const topology::Topology& topology) {
   result.requests = recorder_.take_records();
   result.events = simulator_.events_handled();
   result.notes = demand_.source->notes();
+  if (drift_) {
+    result.notes.push_back(
+        fmt::format("the popularity of experts drifted {} times", drift_->steps()));
+  }
   const std::span<const PricedBy> priced_by = model_.kernels.priced_by();
   result.priced_by.assign(priced_by.begin(), priced_by.end());
   for (Instance& instance : instances_) {
@@ -295,6 +312,12 @@ void Run::sum_experts(RunResult& result) const {
     }
     copies += s.copies_between_nodes;
     token_layers += s.token_layers;
+  }
+  for (const Instance& instance : instances_) {
+    if (const auto done = instance.cost().rebalancing()) {
+      if (!experts.rebalancing) experts.rebalancing.emplace();
+      experts.rebalancing->add(*done);
+    }
   }
   if (token_layers == 0) return;
   experts.balancedness = 0;

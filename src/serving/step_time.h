@@ -24,8 +24,9 @@ enum class StepPart : std::uint8_t {
   Waiting,    ///< For the slowest rank of the group.
   Head,       ///< Embedding, head, sampling.
   Overhead,   ///< The engine's host time.
+  Migration,  ///< Experts on their way to new ranks.
 };
-inline constexpr std::size_t kStepParts = 9;
+inline constexpr std::size_t kStepParts = 10;
 
 /// What holds an operator or a transfer back.
 enum class Limit : std::uint8_t {

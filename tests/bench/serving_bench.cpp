@@ -74,7 +74,7 @@ void deepseek_v3_ep144_iteration(benchmark::State& state) {
   serving::ModelCost model(d);
   serving::InstanceCost instance(d, model, topology, nullptr, 0, 1);
   serving::ExpertCost experts(d, model.kernels, *plan, topology, groups,
-                              RandomStream(1, "routing", 0));
+                              RandomStream(1, "routing", 0), RandomStream(1, "picks", 0));
   const auto sequences = static_cast<std::int32_t>(state.range(0));
   std::vector<serving::RankBatch> ranks(static_cast<std::size_t>(d.layout.dp));
   for (std::size_t r = 0; r < ranks.size(); ++r) {

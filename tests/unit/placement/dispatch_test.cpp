@@ -310,5 +310,71 @@ TEST_CASE("Dispatcher: copies per token as where tokens are drawn by the publish
   CHECK_THAT(copies / (58.0 * 512.0), moesim::test::WithinRel(2.37, 0.02));
 }
 
+TEST_CASE("Dispatcher: tokens of a bank count as their experts do", "[placement][property]") {
+  CHECK(rc::check([] {
+    const routing::RoutingShape routing{
+        .moe_layers = 2, .experts = 32, .top_k = *rc::gen::element<std::int64_t>(3, 8)};
+    const routing::ExpertRouter router(routing, routing::uniform(routing));
+    routing::TokenTrace trace{.experts = 32,
+                              .top_k = routing.top_k,
+                              .layer = {0, 1},
+                              .request = std::vector<std::uint64_t>(50, 1),
+                              .expert = {}};
+    RandomStream stream(*rc::gen::arbitrary<std::uint64_t>(), "test");
+    for (std::int64_t layer = 0; layer < 2; ++layer) {
+      router.draw(layer, 50, stream, [&](const std::uint16_t* e) {
+        trace.expert.insert(trace.expert.end(), e, e + routing.top_k);
+      });
+    }
+    const routing::TokenBank bank(trace);
+    const PlacementShape shape = shape_for(routing, 8, *rc::gen::element<std::int64_t>(1, 4), 5);
+    Dispatcher dispatcher(routing, test::placed("random", shape, {}, 7));
+    const std::vector<std::int32_t> tokens = {3, 0, 40, 1, 0, 0, 9, 2};
+    std::vector<std::uint32_t> picks;
+    std::vector<std::uint16_t> experts;
+    for (int t = 0; t < 55; ++t) {
+      picks.push_back(bank.pick(stream));
+      const std::uint16_t* e = bank.experts(1, picks.back());
+      experts.insert(experts.end(), e, e + routing.top_k);
+    }
+    for (const Copies copies : {Copies::Deduplicated, Copies::PerPick}) {
+      LayerTraffic picked = dispatcher.make_traffic();
+      LayerTraffic given = dispatcher.make_traffic();
+      dispatcher.count(1, tokens, bank, picks, 11, picked, copies);
+      dispatcher.count(1, tokens, experts, 11, given, copies);
+      RC_ASSERT(same(picked, given));
+      RC_ASSERT(picked.network_in == given.network_in);
+    }
+  }));
+}
+
+TEST_CASE("Dispatcher: a layer that is set anew counts as if it had always been so",
+          "[placement][property]") {
+  CHECK(rc::check([] {
+    const routing::RoutingShape routing{.moe_layers = 3, .experts = 16, .top_k = 4};
+    const routing::ExpertRouter router(routing, routing::uniform(routing));
+    const PlacementShape shape = shape_for(routing, 8, 4, *rc::gen::element<std::int64_t>(2, 3));
+    const Placement before = test::placed("random", shape, {}, 1);
+    const Placement after = test::placed("random", shape, {}, 2);
+    Dispatcher changed(router, before);
+    const auto slots = static_cast<std::size_t>(shape.slots());
+    changed.set_layer(1, std::span(after.expert_of_slot).subspan(slots, slots));
+    Placement mixed = before;
+    std::copy_n(after.expert_of_slot.begin() + shape.slots(), shape.slots(),
+                mixed.expert_of_slot.begin() + shape.slots());
+    Dispatcher fresh(router, mixed);
+    const std::vector<std::int32_t> tokens(8, 20);
+    for (std::int64_t layer = 0; layer < 3; ++layer) {
+      LayerTraffic a = changed.make_traffic();
+      LayerTraffic b = fresh.make_traffic();
+      RandomStream one(5, "test");
+      RandomStream two(5, "test");
+      changed.run(layer, tokens, one, a);
+      fresh.run(layer, tokens, two, b);
+      RC_ASSERT(same(a, b));
+    }
+  }));
+}
+
 }  // namespace
 }  // namespace moesim::placement

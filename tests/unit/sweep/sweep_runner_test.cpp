@@ -139,5 +139,23 @@ TEST_CASE("run_sweep: those that miss the SLO rank last", "[sweep]") {
   CHECK(result.feasible());
 }
 
+TEST_CASE("run_sweep: placements and spare experts are ordinary dimensions", "[sweep]") {
+  const scenario::Sweep sweep = small_sweep(
+      "tp: [1] pp: [1] dp: [4] ep: [4] "
+      "vary { field: \"experts.placement.strategy\" value: [\"contiguous\", \"eplb\"] } "
+      "vary { field: \"experts.redundant_experts\" value: [\"0\", \"4\", \"8\"] }");
+  const SweepResult one = run_sweep(sweep, shipped(), 1);
+  REQUIRE(one.candidates.size() == 6);
+  check_equal(one, run_sweep(sweep, shipped(), 3));
+  for (std::size_t i = 0; i < 6; ++i) {
+    const CandidateResult& c = one.candidates[i];
+    CHECK(c.candidate.settings[0].value == (i < 3 ? "contiguous" : "eplb"));
+    CHECK(c.candidate.settings[1].value == std::to_string(i % 3 * 4));
+    // 47 B parameters in bf16 on 4 GPUs of 80 GB: attention four times, experts once.
+    REQUIRE(c.candidate.refusal == Refusal::None);
+    CHECK(c.result.run.experts.placement.starts_with(i < 3 ? "contiguous" : "eplb"));
+  }
+}
+
 }  // namespace
 }  // namespace moesim::sweep
