@@ -135,8 +135,9 @@ std::string mean_text(const Figure& figure, const Interval& interval) {
   return fmt::format("{} +-{} %", figure.text(interval.mean), number_text(100.0 * share, 2));
 }
 
-/// "+5.21 % +-0.31 *"
+/// "+5.21 % +-0.31 *", or "same".
 std::string difference_text(const Figure& figure, const Interval& change, double first) {
+  if (change.is_zero()) return "same  ";
   const double half =
       first == 0.0 ? change.half_width : 100.0 * change.half_width / std::abs(first);
   return fmt::format("{} +-{}{}", change_text(figure, change.mean, first), number_text(half, 2),
@@ -188,7 +189,7 @@ std::string verdict(const sweep::Comparison& comparison, std::size_t scenario) {
   std::string open;
   for (const Figure* figure : figures_with_intervals()) {
     const auto change = difference_from_first(*figure, comparison, scenario);
-    if (!change) continue;
+    if (!change || change->is_zero()) continue;
     const std::string label = row_label(*figure);
     if (change->excludes_zero()) {
       const double first = *figure_mean(*figure, comparison, 0);
@@ -198,7 +199,6 @@ std::string verdict(const sweep::Comparison& comparison, std::size_t scenario) {
       open += (open.empty() ? "" : ", ") + label;
     }
   }
-  if (settled.empty() && open.empty()) return {};
   std::string text = settled.empty() ? "no figure differs beyond its interval" : settled;
   if (!settled.empty() && !open.empty()) text += "; not settled: " + open;
   return labelled("settled", fmt::format("{}: {}", comparison.results[scenario].name, text));
@@ -249,12 +249,15 @@ std::string cheapest(const sweep::Comparison& comparison) {
   if (!best) return {};
   std::string text = fmt::format("{}: {} USD per million output tokens if they pay the whole bill",
                                  results[*best].name, usd_text(lowest));
+  std::string equal;
   std::string close;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (i == *best) continue;
     const auto dearer = difference_between(figure, comparison, *best, i);
-    if (dearer && !dearer->excludes_zero()) close += (close.empty() ? "" : ", ") + results[i].name;
+    if (i == *best || !dearer || dearer->excludes_zero()) continue;
+    std::string& names = dearer->is_zero() ? equal : close;
+    names += (names.empty() ? "" : ", ") + results[i].name;
   }
+  if (!equal.empty()) text += "; the same for " + equal;
   if (!close.empty()) text += "; not settled against " + close;
   return labelled("cheapest", text);
 }

@@ -23,6 +23,8 @@ struct Interval {
   [[nodiscard]] double low() const { return mean - half_width; }
   [[nodiscard]] double high() const { return mean + half_width; }
   [[nodiscard]] bool excludes_zero() const { return low() > 0 || high() < 0; }
+  /// Of a difference: the same under every seed.
+  [[nodiscard]] bool is_zero() const { return mean == 0 && half_width == 0; }
 };
 
 /// 97.5 % quantile of Student's t. Precondition: degrees >= 1.
