@@ -262,6 +262,12 @@ std::string cheapest(const sweep::Comparison& comparison) {
   return labelled("cheapest", text);
 }
 
+bool said_of_all(const std::string& note, const std::vector<ScenarioResult>& results) {
+  return std::all_of(results.begin(), results.end(), [&](const ScenarioResult& r) {
+    return std::find(r.notes.begin(), r.notes.end(), note) != r.notes.end();
+  });
+}
+
 }  // namespace
 
 std::string comparison_table(const sweep::Comparison& comparison) {
@@ -286,7 +292,9 @@ std::string comparison_table(const sweep::Comparison& comparison) {
       page += labelled("note", fmt::format("{} does not fit: {}", r.name, r.memory.reason));
     }
     for (const std::string& note : r.notes) {
-      page += labelled("note", fmt::format("{}: {}", r.name, note));
+      const bool shared = results.size() > 1 && said_of_all(note, results);
+      if (!shared) page += labelled("note", fmt::format("{}: {}", r.name, note));
+      if (shared && &r == &results.front()) page += labelled("note", note);
     }
   }
   return page;

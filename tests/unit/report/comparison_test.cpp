@@ -89,6 +89,16 @@ TEST_CASE("comparison_table: a column that does not fit says why", "[report]") {
   CHECK_THAT(page, contains_text("note        big does not fit: the weights alone, 90.0 GB"));
 }
 
+TEST_CASE("comparison_table: what is noted of all is said once", "[report]") {
+  sweep::Comparison c = two();
+  c.results[0].notes = {"rented from A", "an estimate"};
+  c.results[1].notes = {"rented from A"};
+  const std::string page = comparison_table(c);
+  CHECK_THAT(page, contains_text("note        rented from A\n"));
+  CHECK_THAT(page, contains_text("note        dense: an estimate\n"));
+  CHECK(page.find("moe: rented") == std::string::npos);
+}
+
 TEST_CASE("comparison_json: results and ratios", "[report]") {
   sweep::Comparison c = two();
   c.results.push_back(test::toy_misfit("big"));
