@@ -24,7 +24,7 @@ using placement::Problem;
 
 /// Work of the search per second of budget, in nanoseconds of the reference machine: the rest is
 /// for what the search does not count, and a margin.
-constexpr double kWorkPerSecond = 0.8e9;
+constexpr double kWorkPerSecond = 0.75e9;
 constexpr double kUntracedPart = 0.1;  ///< Of a traced layer's work.
 constexpr std::array kSlacks = {0.0, 0.01, 0.02, 0.05, 0.1};
 

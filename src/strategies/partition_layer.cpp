@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kSample = 2048;       ///< Tokens of the first round, and of drawn layers.
 constexpr std::size_t kMostTokens = 16384;  ///< Of each workload.
-constexpr double kFirstRound = 300.0;       ///< Work per pin of the sample.
+constexpr double kFirstRound = 200.0;       ///< Work per pin of the sample.
 constexpr double kGrowth = 1.3;             ///< Of the rounds' work.
 constexpr double kMostWork = 60000.0;       ///< Per pin; more is of no use.
 constexpr std::int64_t kNetsWork = 60;      ///< Of building nets, per pin.
