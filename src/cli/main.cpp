@@ -12,6 +12,7 @@
 #include "cli/compare_command.h"
 #include "cli/fabric_command.h"
 #include "cli/memory_command.h"
+#include "cli/place_command.h"
 #include "cli/routing_command.h"
 #include "cli/simulate_command.h"
 #include "cli/sweep_command.h"
@@ -38,6 +39,9 @@ constexpr std::array kVerbs = {
               run_sweep_command},
     VerbEntry{"memory", "MODEL --gpu G    what a GPU must hold; the smallest layouts that fit",
               run_memory},
+    VerbEntry{"place",
+              "PLACEMENT        where experts lie: balanced, few copies between nodes, for engines",
+              run_place},
     VerbEntry{"routing",
               "stats SOURCE     how recorded or generated routing looks: skew, pairs, affinity",
               run_routing},

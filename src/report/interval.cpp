@@ -1,5 +1,6 @@
 #include "report/interval.h"
 
+#include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <cstddef>
@@ -36,8 +37,16 @@ Interval paired_difference(std::span<const double> first, std::span<const double
   MOESIM_CHECK(first.size() == other.size(), "pairs that lack a partner");
   std::vector<double> differences;
   differences.reserve(first.size());
-  for (std::size_t i = 0; i < first.size(); ++i) differences.push_back(other[i] - first[i]);
-  return mean_interval(differences);
+  double largest = 0;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    differences.push_back(other[i] - first[i]);
+    largest = std::max({largest, std::abs(first[i]), std::abs(other[i])});
+  }
+  Interval interval = mean_interval(differences);
+  const double rounding = 1e-12 * largest;
+  if (std::abs(interval.mean) <= rounding) interval.mean = 0;
+  if (interval.half_width <= rounding) interval.half_width = 0;
+  return interval;
 }
 
 }  // namespace moesim::report

@@ -33,7 +33,8 @@ struct Interval {
 /// Of independent samples. Precondition: at least two.
 [[nodiscard]] Interval mean_interval(std::span<const double> samples);
 
-/// Of other[i] - first[i]. Precondition: as many of both, at least two.
+/// Of other[i] - first[i]; what lies within the rounding of the samples is zero. Precondition: as
+/// many of both, at least two.
 [[nodiscard]] Interval paired_difference(std::span<const double> first,
                                          std::span<const double> other);
 

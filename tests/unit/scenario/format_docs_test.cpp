@@ -6,6 +6,7 @@
 #include <iterator>
 #include <set>
 
+#include "placement.pb.h"
 #include "scenario.pb.h"
 #include "sweep.pb.h"
 #include "tests/support/catch.h"
@@ -48,6 +49,12 @@ TEST_CASE("format docs: sweep.md names every field and value of sweep.proto") {
   std::set<std::string> done;
   check_fields(*proto::Sweep::descriptor(), page("sweep.md"), "sweep.proto", done);
   CHECK(done.size() == 3);
+}
+
+TEST_CASE("format docs: placement.md names every field and value of placement.proto") {
+  std::set<std::string> done;
+  check_fields(*proto::Placement::descriptor(), page("placement.md"), "placement.proto", done);
+  CHECK(done.size() == 2);
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ TEST_CASE("overrides: nothing behind the '=' takes the field away") {
   CHECK(read(kSmall, {"deployment="}).deployment.layout.tp == 1);
   CHECK(read(kSmall, {"name=a", "name="}).name == "x");
   // What is not there can be taken away without leaving a block behind: the model is dense.
-  const Scenario s = read(kSmall, {"experts.placement.strategy=", "workload.trace.file=", "slo.ttft="});
+  const Scenario s =
+      read(kSmall, {"experts.placement.strategy=", "workload.trace.file=", "slo.ttft="});
   CHECK(s.resolved_text == read(kSmall).resolved_text);
   CHECK(mistakes(kSmall, {"model="}).starts_with("--set model=: error: model: "));
   CHECK_THAT(mistakes(kSmall, {"slo.tfft="}), contains_text("is no field of the schema"));

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "reading.h"
+#include "scenario/placement_reader.h"
 #include "scenario/sweep_reader.h"
 #include "tests/support/catch.h"
 
@@ -14,20 +15,21 @@ namespace fs = std::filesystem;
 
 const fs::path kScenarios = fs::path(MOESIM_SOURCE_DIR) / "scenarios";
 
-std::vector<std::string> shipped(bool sweeps) {
+/// Files of one kind: "sweep_", "place_", or "" for all others.
+std::vector<std::string> shipped(const std::string& kind) {
   std::vector<std::string> paths;
   for (const auto& entry : fs::directory_iterator(kScenarios)) {
     if (entry.path().extension() != ".txtpb") continue;
-    if (entry.path().filename().string().starts_with("sweep_") == sweeps) {
-      paths.push_back(entry.path().string());
-    }
+    const std::string name = entry.path().filename().string();
+    const bool other = !name.starts_with("sweep_") && !name.starts_with("place_");
+    if (kind.empty() ? other : name.starts_with(kind)) paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());
   return paths;
 }
 
 TEST_CASE("shipped scenarios: each reads, says what it shows, and resolves to itself") {
-  const std::vector<std::string> paths = shipped(false);
+  const std::vector<std::string> paths = shipped("");
   CHECK(paths.size() >= 10);
   for (const std::string& path : paths) {
     INFO(path);
@@ -63,8 +65,23 @@ TEST_CASE("shipped scenarios: the flagship is EP32 with 256 experts on 32 H200")
   CHECK(s.deployment.cluster.scale_out == topology::ScaleOut::Rail);
 }
 
+TEST_CASE("shipped scenarios: each placement file reads into a problem that verifies") {
+  const std::vector<std::string> paths = shipped("place_");
+  REQUIRE(paths.size() == 1);
+  const PlacementTask task = read_placement_file(paths[0], {}, "", test::shipped_catalog());
+  CHECK(placement::verify(task.problem).empty());
+  CHECK(task.problem.shape.ranks == 32);
+  CHECK(task.problem.shape.slots() == 288);
+  // 61 layers, the first three dense.
+  CHECK(task.layers.hidden_layers == 61);
+  CHECK(task.layers.moe_layer_ids.front() == 3);
+  CHECK(task.problem.workloads.front().tokens.rows() == 58);
+  CHECK(task.later.size() == 1);
+  CHECK(task.later.front().tokens.expert != task.problem.workloads.front().tokens.expert);
+}
+
 TEST_CASE("shipped scenarios: the sweep starts from the MoE half of the pair") {
-  const std::vector<std::string> paths = shipped(true);
+  const std::vector<std::string> paths = shipped("sweep_");
   REQUIRE(paths.size() == 1);
   const Sweep sweep = read_sweep_file(paths[0], {}, test::shipped_catalog());
   CHECK(sweep.base.deployment.model.name == "DeepSeek-V3");
