@@ -125,12 +125,7 @@ std::string go_no_go_json(const PlacementTask& task, const GoNoGo& g) {
     p.set_balance_of_fresh_plan(rounded(g.persistence->fresh_on_later));
     p.set_balance_of_contiguous(rounded(g.persistence->contiguous_on_later));
   }
-  for (const strategies::FrontPoint& point : g.front) {
-    proto::MovesPoint& m = *out.add_moves();
-    m.set_moved_share(rounded(point.moved_share));
-    m.set_balance_mean(rounded(point.balance_mean));
-    m.set_balance_worst(rounded(point.balance_worst));
-  }
+  for (const strategies::FrontPoint& point : g.front) write_moves(point, *out.add_moves());
   return message_json(out);
 }
 

@@ -72,12 +72,7 @@ std::string place_front_json(const scenario::PlacementTask& task,
       write_score(point.judged, sweep::mean_score(point.judged.later), *p.mutable_eval());
     }
   }
-  for (const strategies::FrontPoint& point : fronts.moves) {
-    proto::MovesPoint& m = *out.add_moves();
-    m.set_moved_share(rounded(point.moved_share));
-    m.set_balance_mean(rounded(point.balance_mean));
-    m.set_balance_worst(rounded(point.balance_worst));
-  }
+  for (const strategies::FrontPoint& point : fronts.moves) write_moves(point, *out.add_moves());
   return message_json(out);
 }
 

@@ -73,6 +73,7 @@ void write_cost(const PlacementTask& task, const sweep::PlacementStudy& study,
                 proto::PlaceResult& out) {
   const placement::PlacementShape& shape = task.problem.shape;
   const double slots = static_cast<double>(shape.slots() * shape.moe_layers);
+  out.set_transfer_rounds(static_cast<double>(study.transfer_rounds));
   out.set_slots_moved_share(rounded(total_moved(study.result) / slots));
   if (!study.slot_bytes) return;
   out.set_slot_bytes(*study.slot_bytes);
@@ -116,6 +117,12 @@ void write_score(const JudgedPlacement& judged, const WorkloadScore& s, proto::P
     times.set_combine_s(rounded(s.times->combine / kSecond));
     times.set_total_s(rounded(s.times->total() / kSecond));
   }
+}
+
+void write_moves(const strategies::FrontPoint& point, proto::MovesPoint& out) {
+  out.set_moved_share(rounded(point.moved_share));
+  out.set_balance_mean(rounded(point.balance_mean));
+  out.set_balance_worst(rounded(point.balance_worst));
 }
 
 std::string place_json(const PlacementTask& task, const sweep::PlacementStudy& study) {

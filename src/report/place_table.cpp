@@ -108,13 +108,16 @@ void add_moves(std::string& page, const PlacementTask& task, const sweep::Placem
     page += fmt::format("\nA slot holds {}; redundant slots take {} of each GPU.\n",
                         gb_text(*study.slot_bytes * kByte), gb_text(redundant * kByte));
   }
-  if (!task.problem.current && !study.result.moved_for_later) return;
+  if (!study.result.before) return;
   const auto moved =
       std::accumulate(study.result.moved.begin(), study.result.moved.end(), std::int64_t{0});
   const std::int64_t slots = shape.slots() * shape.moe_layers;
   page += fmt::format("\n{} of {} slots move ({})", count_text(moved), count_text(slots),
                       percent_text(static_cast<double>(moved) / static_cast<double>(slots)));
   if (study.migration) page += fmt::format(", {}", gb_text(study.migration->total));
+  if (study.transfer_rounds > 0) {
+    page += fmt::format(", {} rounds of one slot a GPU", count_text(study.transfer_rounds));
+  }
   if (study.migration_time) {
     page += fmt::format(", {} s on the fabric", number_text(*study.migration_time / kSecond, 3));
   }

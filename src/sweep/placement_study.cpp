@@ -40,16 +40,14 @@ class Pricer {
     return serving::price_placement(deployment, *topology_, placement, workload, batch).all;
   }
 
-  /// Bytes and time of the moves from the current placement to a new one.
-  void price_moves(const Placement& to, PlacementStudy& study) const {
+  /// Bytes and time of moves, where the deployment is known.
+  void price_moves(const std::vector<strategies::Move>& moves, PlacementStudy& study) const {
     if (!topology_) return;
     const serving::Deployment& deployment = task_.scenario->deployment;
     serving::ExpertMigration migration(deployment, *topology_,
                                        serving::stage_groups(deployment.layout, 0));
     study.slot_bytes = migration.expert_bytes(0).base();
-    if (!task_.problem.current) return;
-    const std::vector<strategies::Move> moves =
-        strategies::moves_between(*task_.problem.current, to);
+    if (moves.empty()) return;
     study.migration =
         strategies::migration_bytes(moves, task_.problem.shape, migration.expert_bytes(0));
     study.migration_time = migration.time(0, moves).sum();
@@ -127,6 +125,7 @@ JudgedPlacement follow_drift(const PlacementTask& task, const strategies::Search
     out.later.push_back(judge(out.placement, workload, pricer));
   }
   out.moved = placement::slots_moved(*later.current, out.placement);
+  out.before = std::move(later.current);
   out.moved_for_later = true;
   return out;
 }
@@ -202,7 +201,12 @@ PlacementStudy study_placement(const PlacementTask& task,
     });
     if (!seen) study.beside.push_back(std::move(other));
   }
-  pricer.price_moves(study.result.placement, study);
+  std::vector<strategies::Move> moves;
+  if (study.result.before) {
+    moves = strategies::moves_between(*study.result.before, study.result.placement);
+    study.transfer_rounds = std::ssize(strategies::transfer_rounds(moves));
+  }
+  pricer.price_moves(moves, study);
   tell(1.0);
   return study;
 }

@@ -30,10 +30,11 @@ struct JudgedPlacement {
   std::string strategy;  ///< As asked for: "partition".
   double seconds = 0.0;  ///< CPU time of the strategy in this process.
   placement::Placement placement;
-  std::vector<WorkloadScore> planned{};  ///< One per workload of the problem.
-  std::vector<WorkloadScore> later{};    ///< As many, or none.
-  std::vector<std::int64_t> moved{};     ///< [moe_layers] against the current placement.
-  bool moved_for_later = false;          ///< Planned: the placement before the moves.
+  std::optional<placement::Placement> before{};  ///< What moves are counted from.
+  std::vector<WorkloadScore> planned{};          ///< One per workload of the problem.
+  std::vector<WorkloadScore> later{};            ///< As many, or none.
+  std::vector<std::int64_t> moved{};             ///< [moe_layers] against the current placement.
+  bool moved_for_later = false;                  ///< Planned: the placement before the moves.
 };
 
 /// Mean over several workloads' scores (worst of the worst layers).
@@ -43,6 +44,8 @@ struct PlacementStudy {
   JudgedPlacement result;
   std::vector<JudgedPlacement> beside;  ///< contiguous, eplb and, where it differs, eplb_global.
   std::optional<double> slot_bytes{};   ///< Weights of one slot in one layer, if a model is known.
+  /// Rounds in which the moves can run if a GPU sends and receives one slot at a time.
+  std::int64_t transfer_rounds = 0;
   std::optional<strategies::MigrationBytes> migration{};  ///< Of the moves, if bytes are known.
   std::optional<Seconds> migration_time{};                ///< All moves at once on the fabric.
 };
