@@ -64,6 +64,16 @@ TEST_CASE("paired_difference: what a seed does to both is no noise", "[report][o
   CHECK(sure.excludes_zero());
 }
 
+TEST_CASE("paired_difference: rounding is no difference", "[report]") {
+  // 0.1 + 0.2 is 0.30000000000000004.
+  const Interval d = paired_difference(std::array{0.1 + 0.2, 1.0}, std::array{0.3, 1.0});
+  CHECK(d.is_zero());
+  // Ahead by 0.1 both times, which 0.3 - 0.2 misses by 2.8e-17.
+  const Interval same = paired_difference(std::array{0.2, 0.0}, std::array{0.3, 0.1});
+  CHECK(same.half_width == 0.0);
+  CHECK(same.excludes_zero());
+}
+
 /// Two scenarios under three seeds: 800, 1,000, 1,200 tokens/s, and 10 % more.
 sweep::Comparison three_seeds() {
   sweep::Comparison c{.results = {test::toy_result("slow", 0.8), test::toy_result("quick", 0.88)}};
