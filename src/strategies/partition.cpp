@@ -26,7 +26,13 @@ using placement::Problem;
 /// for what the search does not count, and a margin.
 constexpr double kWorkPerSecond = 0.75e9;
 constexpr double kUntracedPart = 0.1;  ///< Of a traced layer's work.
-constexpr std::array kSlacks = {0.0, 0.01, 0.02, 0.05, 0.1};
+/// Slacks tried where a price is given, as parts of the slack allowed, and their parts of the work:
+/// each search starts from the plan of the one before.
+struct TriedSlack {
+  double part;
+  double work;
+};
+constexpr std::array kTried = {TriedSlack{0.0, 0.5}, TriedSlack{0.25, 0.25}, TriedSlack{1.0, 0.25}};
 
 double part_of(const Problem& problem, std::int64_t layer) {
   return recorded_tokens(problem, layer, 1) > 0 ? 1.0 : kUntracedPart;
@@ -72,17 +78,12 @@ class Partition : public Strategy {
       const std::vector<double> cap = cap_with(task.start, options, options.slack);
       return plan_layer(task, cap, static_cast<std::int64_t>(work), nullptr).slots;
     }
-    std::vector<double> slacks;
-    for (const double slack : kSlacks) {
-      if (slack < options.slack) slacks.push_back(slack);
-    }
-    slacks.push_back(options.slack);
-    const auto each = static_cast<std::int64_t>(work / static_cast<double>(slacks.size()));
     LayerPlan best;
     double least = 0.0;
     std::vector<std::int32_t> last = task.start.slots;
-    for (const double slack : slacks) {
-      LayerPlan plan = plan_layer(task, cap_with(task.start, options, slack), each, &last);
+    for (const TriedSlack tried : kTried) {
+      LayerPlan plan = plan_layer(task, cap_with(task.start, options, tried.part * options.slack),
+                                  static_cast<std::int64_t>(work * tried.work), &last);
       last = plan.slots;
       const double seconds = options.price->seconds_per_balance * plan.fullest +
                              options.price->seconds_per_copy * plan.copies;
