@@ -54,7 +54,9 @@ void PlacementRouting::take_scenario_routing() {
   const std::string& name = experts.popularity.source;
   placement::Workload planned{.name = name, .load = experts.popularity.share};
   placement::Workload later{.name = name, .load = experts.popularity.share};
-  if (experts.affinity) {
+  if (experts.recorded != nullptr) {
+    planned.tokens = experts.recorded->trace();
+  } else if (experts.affinity) {
     const auto draw = [&](std::int64_t tokens, std::uint64_t sample) {
       return routing::draw_tokens(task_.problem.routing, experts.popularity,
                                   experts.affinity->parameters, tokens, task_.scenario->run.seed,

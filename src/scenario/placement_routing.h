@@ -31,7 +31,8 @@ class PlacementRouting {
   void read();
 
  private:
-  /// What the scenario's runs draw: its popularity, and tokens where it has affinity.
+  /// What the scenario's runs draw: its popularity, and tokens where it replays a trace
+  /// or has affinity.
   void take_scenario_routing();
   /// True if it has later routing.
   bool read_workload(const proto::PlacementWorkload& in, const std::string& path);
