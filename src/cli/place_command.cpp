@@ -39,10 +39,12 @@ constexpr const char* kUsage =
     "routing, a strategy.\n\n"
     "  moesim place scenarios/place_deepseek_v3_h200.txtpb -o plan --export sglang\n"
     "  moesim place --instance recorded/ --gpus 32 --slots 288 --strategy partition --budget 5s\n"
-    "  moesim place --instance recorded/ --gpus 32 --slots 288 --evaluate plan/sglang.json\n"
+    "  moesim place --instance recorded/ --gpus 32 --slots 288 \\\n"
+    "    --evaluate plan/sglang_expert_location.json\n"
     "  moesim place --instance now/ --gpus 32 --slots 288 --strategy rebalance \\\n"
-    "    --current plan/sglang.json --max-moves 10%\n"
+    "    --current plan/sglang_expert_location.json --max-moves 10%\n"
     "  moesim place scenarios/place_deepseek_v3_h200.txtpb --go-no-go\n\n"
+    "--go-no-go with a scenario runs it for every option: that takes minutes, not seconds.\n"
     "With -o: plan.json, report.json, report.txt, layers.csv, and for each --export the engine's "
     "file\nand how_to_load.txt. Exit codes: 0 done, 2 wrong input.\n\n";
 
@@ -161,7 +163,8 @@ void check_combination(const PlaceOptions& options, const std::string& path) {
   const int modes =
       (options.front ? 1 : 0) + (options.go_no_go ? 1 : 0) + (options.evaluated.empty() ? 0 : 1);
   if (modes > 1) {
-    refuse("--evaluate", "--evaluate, --front and --go-no-go exclude each other", "give one");
+    refuse(options.evaluated.empty() ? "--front" : "--evaluate",
+           "--evaluate, --front and --go-no-go exclude each other", "give one");
   }
   if (options.mode() != PlaceMode::Place) {
     if (options.common.format == "csv") refuse("--format", "is a page or JSON", "table or json");

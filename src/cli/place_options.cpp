@@ -42,11 +42,15 @@ constexpr std::array kPlain = {
 
 /// The same for shares that may be written as per cent.
 constexpr std::array kShares = {
-    Plain{"slack", "X", "slack", false, "a GPU may carry this much more than under eplb: 5%"},
+    Plain{
+        "slack", "X", "slack", false,
+        "a GPU may carry this much more than under eplb, as 5% or 0.05; default 0; partition only"},
     Plain{"max-imbalance", "X", "max_imbalance", false,
           "largest max/mean of a layer, where it can be had; in place of --slack"},
-    Plain{"max-moves", "X", "max_moves", false, "part of the slots that rebalance may move: 12%"},
-    Plain{"move-price", "X", "move_price", false, "max/mean that a moved slot must be worth"},
+    Plain{"max-moves", "X", "max_moves", false,
+          "part of the slots that rebalance may move, as 12% or 0.12; default all"},
+    Plain{"move-price", "X", "move_price", false,
+          "max/mean that a slot moved by rebalance must be worth; default 0"},
 };
 
 /// "5%" and "0.05" alike.
@@ -126,7 +130,7 @@ std::vector<std::string> place_overrides(const po::variables_map& found,
       out.push_back(fmt::format("workload[{}].weight={}", i, values.weights[i]));
     }
   }
-  if (values.weights.size() > values.instances.size()) {
+  if (!values.weights.empty() && values.weights.size() != values.instances.size()) {
     throw InputError(
         Diagnostic{.field = "--weight",
                    .message = fmt::format("{} weights for {} instances", values.weights.size(),

@@ -37,7 +37,8 @@ class JsonPlacement {
       bad({"logical_count"}, "are expert loads, not a placement", "plan one from them");
     } else {
       bad({}, "has neither physical_to_logical_map nor layer_list",
-          "the layouts are in docs/formats/engine_files.md");
+          "give the file of an engine (--export writes it); the layouts are in "
+          "docs/formats/engine_files.md");
     }
     return std::move(rows_);
   }

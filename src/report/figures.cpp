@@ -21,6 +21,7 @@ std::string whole(double v) { return count_text(std::llround(v)); }
 /// Of a run that served nothing, or whose GPUs have no known price: there is no such figure.
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
+double served(const R& r, double ms) { return r.run.summary.requests_measured > 0 ? ms : kNone; }
 double priced(const R& r, double dollars) { return r.pricing.known ? dollars : kNone; }
 
 constexpr Figure kFigures[] = {
@@ -50,22 +51,22 @@ constexpr Figure kFigures[] = {
      [](const R& r) { return r.run.summary.tokens_per_s_per_gpu; }, number},
     {"tokens_per_s_per_user", "  output per user", "/s", true,
      [](const R& r) { return r.run.summary.tokens_per_s_per_user; }, number},
-    {"ttft_ms_p50", "TTFT p50", "ms", true, [](const R& r) { return r.run.summary.ttft.p50_ms; },
-     number},
-    {"ttft_ms_p99", "TTFT p99", "ms", true, [](const R& r) { return r.run.summary.ttft.p99_ms; },
-     number},
-    {"tpot_ms_p50", "TPOT p50", "ms", true, [](const R& r) { return r.run.summary.tpot.p50_ms; },
-     number},
-    {"tpot_ms_p99", "TPOT p99", "ms", true, [](const R& r) { return r.run.summary.tpot.p99_ms; },
-     number},
-    {"itl_ms_p50", "ITL p50", "ms", true, [](const R& r) { return r.run.summary.itl.p50_ms; },
-     number},
-    {"itl_ms_p99", "ITL p99", "ms", true, [](const R& r) { return r.run.summary.itl.p99_ms; },
-     number},
+    {"ttft_ms_p50", "TTFT p50", "ms", true,
+     [](const R& r) { return served(r, r.run.summary.ttft.p50_ms); }, number},
+    {"ttft_ms_p99", "TTFT p99", "ms", true,
+     [](const R& r) { return served(r, r.run.summary.ttft.p99_ms); }, number},
+    {"tpot_ms_p50", "TPOT p50", "ms", true,
+     [](const R& r) { return served(r, r.run.summary.tpot.p50_ms); }, number},
+    {"tpot_ms_p99", "TPOT p99", "ms", true,
+     [](const R& r) { return served(r, r.run.summary.tpot.p99_ms); }, number},
+    {"itl_ms_p50", "ITL p50", "ms", true,
+     [](const R& r) { return served(r, r.run.summary.itl.p50_ms); }, number},
+    {"itl_ms_p99", "ITL p99", "ms", true,
+     [](const R& r) { return served(r, r.run.summary.itl.p99_ms); }, number},
     {"e2e_ms_p50", "end to end p50", "ms", true,
-     [](const R& r) { return r.run.summary.end_to_end.p50_ms; }, number},
+     [](const R& r) { return served(r, r.run.summary.end_to_end.p50_ms); }, number},
     {"e2e_ms_p99", "end to end p99", "ms", true,
-     [](const R& r) { return r.run.summary.end_to_end.p99_ms; }, number},
+     [](const R& r) { return served(r, r.run.summary.end_to_end.p99_ms); }, number},
     {"goodput_requests_per_s", "goodput", "requests/s", true,
      [](const R& r) { return r.run.summary.goodput_requests_per_s; }, number},
     {"slo_attainment", "  share within SLO", "", true,

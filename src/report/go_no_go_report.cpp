@@ -50,14 +50,14 @@ std::string option_row(const PlacementOption& option) {
 
 std::string persistence_text(const GoNoGo& g) {
   if (!g.persistence) {
-    return "No later routing was given: whether the imbalance persists is not known.\n";
+    return "No recorded later routing was given: whether the imbalance persists is not known.\n";
   }
   const sweep::Persistence& p = *g.persistence;
   return labelled(
       "",
       fmt::format("Loads planned for and later ones: correlation {}, {} of the tokens would "
                   "choose other experts. On the later loads the best plan has max/mean {}, one "
-                  "made for them (eplb) {}, contiguous {}.",
+                  "made for them (eplb_global) {}, contiguous {}.",
                   number_text(p.correlation, 3), percent_text(p.total_variation),
                   number_text(p.planned_on_later, 4), number_text(p.fresh_on_later, 4),
                   number_text(p.contiguous_on_later, 4)),

@@ -11,6 +11,12 @@ Value of_load(const LayerStatistics& layer) {
   return layer.load.*Field;
 }
 
+/// Nothing where the model's groups are not known, or it has none.
+Value of_groups(const LayerStatistics& layer) {
+  if (layer.load.between_groups == 0.0) return std::nullopt;
+  return layer.load.between_groups;
+}
+
 template <auto Part, auto Field>
 Value of_part(const LayerStatistics& layer) {
   const auto& part = layer.*Part;
@@ -32,8 +38,7 @@ const std::vector<RoutingFigure>& routing_figures() {
       {"load_cv", "load: coefficient of variation", "CV", of_load<&Load::cv>},
       {"load_gini", "load: Gini coefficient", "Gini", of_load<&Load::gini>},
       {"load_sigma_ln", "load: deviation of ln load", "sigma", of_load<&Load::sigma_ln>},
-      {"load_between_groups", "load: variance between groups", "groups",
-       of_load<&Load::between_groups>},
+      {"load_between_groups", "load: variance between groups", "groups", of_groups},
       {"unused_experts", "load: experts never chosen", "unused", of_load<&Load::unused>},
       {"pairs_top_share", "pairs: mass of the top 5 %", "top 5 %",
        of_part<&L::pairs, &Pairs::top_share>},

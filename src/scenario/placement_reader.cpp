@@ -22,7 +22,7 @@
 namespace moesim::scenario {
 namespace {
 
-constexpr std::int64_t kMostGpus = 65536;
+constexpr std::int64_t kMostGpus = placement::kMaxRanks;
 constexpr std::int64_t kUsualGpusPerNode = 8;
 constexpr QuantityRange kBudgetRange{"1 ms", LowEnd::Included, "1 h"};
 
@@ -94,6 +94,17 @@ class PlacementResolver {
       real(true, "max_imbalance", message_.max_imbalance(), 1.0, kMostGpus,
            search.max_imbalance.emplace());
     }
+    const auto only = [&](bool given, const char* name, const char* strategy) {
+      if (!given || task_.strategy == strategy || !judged_.empty()) return;
+      findings_.error(
+          name,
+          fmt::format("is for the strategy \"{}\", not for {}", strategy, shown(task_.strategy)),
+          "leave it out");
+    };
+    only(message_.has_slack(), "slack", "partition");
+    only(message_.has_max_imbalance(), "max_imbalance", "partition");
+    only(message_.has_max_moves(), "max_moves", "rebalance");
+    only(message_.has_move_price(), "move_price", "rebalance");
     if (message_.has_seed()) search.seed = message_.seed();
     task_.problem.over =
         message_.over() == proto::Placement::WORST ? placement::Over::Worst : placement::Over::Mean;

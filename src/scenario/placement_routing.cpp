@@ -65,6 +65,7 @@ void PlacementRouting::take_scenario_routing() {
     planned.tokens = draw(kPlannedTokens, 1);
     later.tokens = draw(kJudgedTokens, 2);
     task_.later.push_back(std::move(later));
+    task_.later_is_same_law = true;
   }
   task_.problem.workloads.push_back(std::move(planned));
   task_.notes.push_back("routing is the scenario's own: " + name);

@@ -95,6 +95,8 @@ class ExpertCost {
   void set_neighbours(std::size_t stage, double others) {
     if (exchanges_) exchange_of_stage_[stage].set_neighbours(others);
   }
+  /// How the last layer's tokens travelled.
+  [[nodiscard]] placement::Copies last_copies() const { return copies_; }
   [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
   /// Adds the copies that a stage has exchanged so far.
   void add_traffic(std::size_t stage, StageTraffic& traffic) const;

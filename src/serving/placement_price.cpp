@@ -132,6 +132,7 @@ PlacementPrice price_placement(const Deployment& deployment, const topology::Top
       times.mean += share * t.mean.sum();
       times.combine += share * t.combine.sum();
     }
+    price.per_pick = group.cost.last_copies() == placement::Copies::PerPick;
     price.all.dispatch += times.dispatch;
     price.all.slowest += times.slowest;
     price.all.mean += times.mean;

@@ -42,6 +42,7 @@ struct LayerTimes {
 struct PlacementPrice {
   std::vector<LayerTimes> layers;  ///< [moe_layers]
   LayerTimes all;                  ///< Their sum: what an iteration spends in its MoE layers.
+  bool per_pick = false;           ///< The kernels send a copy per pick, not per node.
 };
 
 /// Precondition (checked): the placement verifies and has the deployment's MoE layers, experts and

@@ -147,7 +147,8 @@ Persistence persistence(const PlacementTask& task, const PlacementOption& baseli
   hindsight.scenario.reset();
   out.planned_on_later = mean_score(plan.later).score.balance_mean;
   out.fresh_on_later =
-      mean_score(judge_strategy(hindsight, "eplb", hindsight.search).planned).score.balance_mean;
+      mean_score(judge_strategy(hindsight, "eplb_global", hindsight.search).planned)
+          .score.balance_mean;
   out.contiguous_on_later = mean_score(baseline.judged.later).score.balance_mean;
   return out;
 }
@@ -186,7 +187,10 @@ std::string recommendation(const GoNoGo& g, const PlacementTask& task) {
   }
   if (!task.scenario)
     text += "; what its memory would else be worth is not known without a scenario";
-  return text + ".";
+  return text +
+         fmt::format(
+             ". Options within {:.0f} % of the best count as alike: fewest slots, then least.",
+             100.0 * kAlike);
 }
 
 }  // namespace
@@ -218,8 +222,10 @@ GoNoGo weigh_placement(const PlacementTask& task, const std::function<void(doubl
     std::vector<std::string> strategies;
     if (first) strategies.emplace_back("contiguous");
     strategies.emplace_back("eplb");
-    if (task.strategy != "eplb" && task.strategy != "rebalance")
-      strategies.push_back(task.strategy);
+    strategies.emplace_back("eplb_global");
+    const bool known =
+        std::find(strategies.begin(), strategies.end(), task.strategy) != strategies.end();
+    if (!known && task.strategy != "rebalance") strategies.push_back(task.strategy);
     for (const std::string& strategy : strategies) {
       PlacementOption option{.strategy = strategy, .redundant = r, .why_not = "", .judged = {}};
       option.judged = judge_strategy(*other, strategy, other->search);
@@ -238,7 +244,8 @@ GoNoGo weigh_placement(const PlacementTask& task, const std::function<void(doubl
   out.measure = measure(base);
   out.gain = 1.0 - figure(best) / figure(base);
   out.go = out.gain > kWorthwhile;
-  if (!task.later.empty()) out.persistence = persistence(task, base, best.judged);
+  if (!task.later.empty() && !task.later_is_same_law)
+    out.persistence = persistence(task, base, best.judged);
   out.front = replanning_front(task, best.judged);
   out.recommendation = recommendation(out, task);
   tell();

@@ -28,16 +28,19 @@ class Pricer {
     if (task.scenario) topology_.emplace(task.scenario->deployment.cluster);
   }
 
-  [[nodiscard]] std::optional<serving::LayerTimes> times(const Placement& placement,
-                                                         const Workload& workload) const {
-    if (!topology_) return std::nullopt;
+  /// Fills the times, if there is a deployment.
+  void price(const Placement& placement, const Workload& workload, WorkloadScore& score) const {
+    if (!topology_) return;
     const serving::Deployment& deployment = task_.scenario->deployment;
     const serving::PriceBatch batch{.tokens_per_rank = task_.tokens_per_rank > 0
                                                            ? task_.tokens_per_rank
                                                            : serving::usual_batch(deployment),
                                     .prefill = task_.prefill,
                                     .seed = task_.search.seed};
-    return serving::price_placement(deployment, *topology_, placement, workload, batch).all;
+    const serving::PlacementPrice priced =
+        serving::price_placement(deployment, *topology_, placement, workload, batch);
+    score.times = priced.all;
+    score.per_pick = priced.per_pick;
   }
 
   /// Bytes and time of moves, where the deployment is known.
@@ -60,6 +63,7 @@ class Pricer {
 
 WorkloadScore judge(const Placement& placement, const Workload& workload, const Pricer& pricer) {
   WorkloadScore out{.workload = workload.name,
+                    .weight = workload.weight,
                     .score = placement::evaluate(placement, workload, {.batch_optimal = true})};
   const placement::PlacementShape& shape = placement.shape;
   const auto experts = static_cast<std::size_t>(shape.experts);
@@ -76,7 +80,7 @@ WorkloadScore judge(const Placement& placement, const Workload& workload, const 
     }
     out.copies_bound = copies / static_cast<double>(workload.tokens.rows());
   }
-  out.times = pricer.times(placement, workload);
+  pricer.price(placement, workload, out);
   return out;
 }
 
@@ -133,15 +137,19 @@ JudgedPlacement follow_drift(const PlacementTask& task, const strategies::Search
 template <class Get>
 void add_mean(const std::vector<WorkloadScore>& scores, Get get, double& into) {
   double sum = 0.0;
-  for (const WorkloadScore& s : scores) sum += get(s);
-  into = sum / static_cast<double>(scores.size());
+  double weights = 0.0;
+  for (const WorkloadScore& s : scores) {
+    sum += s.weight * get(s);
+    weights += s.weight;
+  }
+  into = sum / weights;
 }
 
 }  // namespace
 
 WorkloadScore mean_score(const std::vector<WorkloadScore>& scores) {
   if (scores.size() == 1) return scores.front();
-  WorkloadScore mean{.workload = "all", .score = {}};
+  WorkloadScore mean{.workload = "all", .weight = 1.0, .score = {}};
   add_mean(
       scores, [](const auto& s) { return s.score.balance_mean; }, mean.score.balance_mean);
   add_mean(
@@ -193,6 +201,9 @@ PlacementStudy study_placement(const PlacementTask& task,
     study.result = run_strategy(task, task.strategy, options, pricer);
   }
   tell(0.9);
+  if (study.result.before) {
+    study.beside.push_back(judged(task, "current", 0.0, *study.result.before, pricer));
+  }
   for (const char* name : {"contiguous", "eplb", "eplb_global"}) {
     if (name == task.strategy && !task.given) continue;
     JudgedPlacement other = run_strategy(task, name, {.seed = task.search.seed}, pricer);

@@ -20,10 +20,12 @@ namespace moesim::sweep {
 /// A placement judged on one workload.
 struct WorkloadScore {
   std::string workload;
+  double weight = 1.0;  ///< Of the workload.
   placement::Score score;
   double balance_bound = 1.0;                  ///< Mean over layers of the lower bound.
   std::optional<double> copies_bound{};        ///< Mean over the layers with tokens.
   std::optional<serving::LayerTimes> times{};  ///< Of all MoE layers of an iteration.
+  bool per_pick = false;  ///< In that time every pick is a copy: de-duplication saves nothing.
 };
 
 struct JudgedPlacement {
@@ -37,13 +39,14 @@ struct JudgedPlacement {
   bool moved_for_later = false;                  ///< Planned: the placement before the moves.
 };
 
-/// Mean over several workloads' scores (worst of the worst layers).
+/// Mean over several workloads' scores by weight (worst of the worst layers).
 [[nodiscard]] WorkloadScore mean_score(const std::vector<WorkloadScore>& scores);
 
 struct PlacementStudy {
   JudgedPlacement result;
-  std::vector<JudgedPlacement> beside;  ///< contiguous, eplb and, where it differs, eplb_global.
-  std::optional<double> slot_bytes{};   ///< Weights of one slot in one layer, if a model is known.
+  /// What is in use, contiguous, eplb and, where it differs, eplb_global.
+  std::vector<JudgedPlacement> beside;
+  std::optional<double> slot_bytes{};  ///< Weights of one slot in one layer, if a model is known.
   /// Rounds in which the moves can run if a GPU sends and receives one slot at a time.
   std::int64_t transfer_rounds = 0;
   std::optional<strategies::MigrationBytes> migration{};  ///< Of the moves, if bytes are known.
