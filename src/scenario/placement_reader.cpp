@@ -106,6 +106,13 @@ class PlacementResolver {
     only(message_.has_max_moves(), "max_moves", "rebalance");
     only(message_.has_move_price(), "move_price", "rebalance");
     if (message_.has_seed()) search.seed = message_.seed();
+    const bool plans_worst = task_.strategy == "partition" || task_.strategy == "rebalance";
+    if (message_.over() == proto::Placement::WORST && !plans_worst && judged_.empty()) {
+      findings_.error(
+          "over",
+          fmt::format("WORST is for partition and rebalance, not for {}", shown(task_.strategy)),
+          "leave it out: the loads are added up by weight");
+    }
     task_.problem.over =
         message_.over() == proto::Placement::WORST ? placement::Over::Worst : placement::Over::Mean;
   }
@@ -221,7 +228,8 @@ class PlacementResolver {
     const std::int64_t nodes = message_.has_nodes()
                                    ? checked_count(findings_, "nodes", message_.nodes(), 1, gpus)
                                    : std::max<std::int64_t>(1, gpus / kUsualGpusPerNode);
-    if (gpus % nodes != 0) {
+    if (gpus % nodes != 0 ||
+        (!message_.has_nodes() && gpus > kUsualGpusPerNode && gpus % kUsualGpusPerNode != 0)) {
       findings_.error(message_.has_nodes() ? "nodes" : "gpus",
                       fmt::format("{} GPUs do not divide over {} nodes", gpus, nodes),
                       "give nodes, a divisor of gpus");
@@ -268,7 +276,8 @@ class PlacementResolver {
         task_.given = interchange::read_placement(judged_, task_.problem.shape, task_.layers);
       }
     } catch (const IoError& problem) {
-      findings_.error(message_.has_current() ? "current" : "", problem.what());
+      findings_.error(task_.problem.current || !message_.has_current() ? "" : "current",
+                      problem.what());
     } catch (const InputError& problem) {
       for (const Diagnostic& found : problem.diagnostics()) findings_.add(found);
     }

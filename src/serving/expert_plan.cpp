@@ -24,13 +24,16 @@ constexpr std::size_t kMostBanks = 16;
 
 /// Tokens of the planned law that a strategy is given.
 constexpr std::int64_t kPlannedTokens = routing::kFitTokens;
-/// They are others than those of the run: a plan must not know the very tokens it will meet.
+/// They are others than those of the run: a plan must not know the very tokens it will meet. (A
+/// recorded trace is planned for as it is: docs/formats/scenario.md.)
 constexpr std::uint64_t kPlannedSample = 1;
 
 std::uint64_t hash_of(const routing::TokenTrace& tokens) {
   Fingerprint hash;
   hash.add(tokens.tokens());
   hash.add(tokens.rows());
+  for (const std::int32_t layer : tokens.layer) hash.add(std::int64_t{layer});
+  for (const std::uint64_t request : tokens.request) hash.add(request);
   for (const std::uint16_t expert : tokens.expert) hash.add(std::uint64_t{expert});
   return hash.value();
 }
@@ -38,6 +41,8 @@ std::uint64_t hash_of(const routing::TokenTrace& tokens) {
 /// Everything that a strategy's answer depends on; bulk as 64-bit hashes.
 std::string key_of(const placement::Problem& problem, const std::string& strategy,
                    const strategies::SearchOptions& options) {
+  MOESIM_CHECK(!problem.current && !options.max_imbalance && options.move_price == 0.0,
+               "plans that are remembered start afresh");
   const placement::PlacementShape& shape = problem.shape;
   std::string key = fmt::format(
       "{} seed {} budget {} slack {} moved {} layers {} experts {} ranks {} slots {} "
@@ -51,8 +56,11 @@ std::string key_of(const placement::Problem& problem, const std::string& strateg
   }
   Fingerprint bulk;
   for (const std::int32_t d : shape.domain_of_rank) bulk.add(std::int64_t{d});
+  for (const std::int32_t r : shape.rack_of_domain) bulk.add(std::int64_t{r});
+  bulk.add(std::int64_t{problem.over == placement::Over::Worst ? 1 : 0});
   for (const placement::Workload& workload : problem.workloads) {
     for (const double load : workload.load) bulk.add(std::bit_cast<std::uint64_t>(load));
+    bulk.add(std::bit_cast<std::uint64_t>(workload.weight));
     bulk.add(hash_of(workload.tokens));
   }
   return key + fmt::format(" bulk {:016x}", bulk.value());

@@ -78,7 +78,10 @@ class InstanceCost {
   /// What each stage has sent so far.
   [[nodiscard]] std::vector<StageTraffic> traffic() const;
   /// From here on experts are drawn as in this plan, which must outlive it.
-  void draw_from(const ExpertPlan& plan) { experts_->draw_from(plan); }
+  void draw_from(const ExpertPlan& plan) {
+    experts_->draw_from(plan);
+    if (rebalancer_) rebalancer_->forget_tokens();
+  }
   /// What rebalancing has done so far; nothing where there is none.
   [[nodiscard]] std::optional<RebalancingSummary> rebalancing() const;
   [[nodiscard]] const ExpertStatistics* expert_statistics() const {

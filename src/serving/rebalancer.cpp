@@ -87,10 +87,6 @@ void Rebalancer::watch(std::int64_t layer, std::span<const std::int32_t> slot_to
 
 void Rebalancer::watch(const routing::TokenBank& bank, std::span<const std::uint32_t> tokens) {
   if (!plans_by_tokens(settings_.strategy)) return;
-  if (bank_ != &bank) {
-    tokens_.clear();
-    next_token_ = 0;
-  }
   bank_ = &bank;
   for (const std::uint32_t token : tokens) {
     if (tokens_.size() < kWatchedTokens) {

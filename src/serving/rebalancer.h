@@ -55,6 +55,12 @@ class Rebalancer {
   void watch(std::int64_t layer, std::span<const std::int32_t> slot_tokens);
   /// Tokens of a bank that this iteration took; kept for strategies that plan by co-activation.
   void watch(const routing::TokenBank& bank, std::span<const std::uint32_t> tokens);
+  /// Tokens of a bank that is no longer drawn from say nothing about the next one.
+  void forget_tokens() {
+    tokens_.clear();
+    next_token_ = 0;
+    bank_ = nullptr;
+  }
   /// The iteration is priced.
   void end_iteration();
   /// At the end of the run, or in between: what has been done so far.

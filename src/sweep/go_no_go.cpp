@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "core/check.h"
 #include "core/text.h"
 #include "sweep/run_scenario.h"
 
@@ -99,7 +100,11 @@ double figure(const PlacementOption& option) {
   if (option.usd_per_million_output_tokens) return *option.usd_per_million_output_tokens;
   const std::vector<WorkloadScore>& scores =
       option.judged.later.empty() ? option.judged.planned : option.judged.later;
-  if (scores.front().times) return scores.front().times->total() / kSecond;
+  if (scores.front().times) {
+    double seconds = 0.0;
+    for (const WorkloadScore& s : scores) seconds += s.weight * (s.times->total() / kSecond);
+    return seconds;
+  }
   return mean_score(scores).score.balance_mean;
 }
 
@@ -215,6 +220,7 @@ GoNoGo weigh_placement(const PlacementTask& task, const std::function<void(doubl
            .why_not = fmt::format("{} slots do not divide over {} GPUs, or are too many",
                                   shape.experts + r, shape.ranks),
            .judged = {}});
+      tell();
       continue;
     }
     const bool first = std::none_of(out.options.begin(), out.options.end(),
@@ -237,6 +243,7 @@ GoNoGo weigh_placement(const PlacementTask& task, const std::function<void(doubl
   const auto baseline =
       std::find_if(out.options.begin(), out.options.end(),
                    [](const PlacementOption& o) { return o.strategy == "contiguous"; });
+  MOESIM_CHECK(baseline != out.options.end(), "the task's own number of slots cannot be had");
   std::rotate(out.options.begin(), baseline, baseline + 1);
   out.best = best_option(out.options);
   const PlacementOption& base = out.options.front();

@@ -95,6 +95,7 @@ JudgedPlacement judged(const PlacementTask& task, std::string strategy, double s
   for (const Workload& workload : task.later) {
     out.later.push_back(judge(out.placement, workload, pricer));
   }
+  out.before = task.problem.current;
   out.moved =
       task.problem.current
           ? placement::slots_moved(*task.problem.current, out.placement)
