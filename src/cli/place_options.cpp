@@ -23,33 +23,32 @@ struct Plain {
   const char* option;
   const char* value;
   const char* field;
-  bool text;  ///< A string of the schema.
   const char* help;
 };
 constexpr std::array kPlain = {
-    Plain{"model", "NAME", "model", true, "catalog model that numbers the layers in engine files"},
-    Plain{"gpus", "G", "gpus", false, "GPUs that the experts are spread over"},
-    Plain{"nodes", "N", "nodes", false, "nodes of these GPUs; default: 8 GPUs to a node"},
-    Plain{"slots", "P", "slots", false, "expert slots of a layer on all GPUs together"},
-    Plain{"strategy", "S", "strategy", true,
+    Plain{"model", "NAME", "model", "catalog model that numbers the layers in engine files"},
+    Plain{"gpus", "G", "gpus", "GPUs that the experts are spread over"},
+    Plain{"nodes", "N", "nodes", "nodes of these GPUs; default: 8 GPUs to a node"},
+    Plain{"slots", "P", "slots", "expert slots of a layer on all GPUs together"},
+    Plain{"strategy", "S", "strategy",
           "contiguous, round_robin, random, eplb, eplb_global, metis, partition (default) or "
           "rebalance"},
-    Plain{"budget", "TIME", "budget", true,
+    Plain{"budget", "TIME", "budget",
           "work of the search as time of one core: 1s, 500ms; default 10 s"},
-    Plain{"over", "WHAT", "over", false, "of several workloads: mean (default) or worst"},
-    Plain{"seed", "N", "seed", false, "default 1"},
+    Plain{"over", "WHAT", "over", "of several workloads: mean (default) or worst"},
+    Plain{"seed", "N", "seed", "default 1"},
 };
 
 /// The same for shares that may be written as per cent.
 constexpr std::array kShares = {
     Plain{
-        "slack", "X", "slack", false,
+        "slack", "X", "slack",
         "a GPU may carry this much more than under eplb, as 5% or 0.05; default 0; partition only"},
-    Plain{"max-imbalance", "X", "max_imbalance", false,
+    Plain{"max-imbalance", "X", "max_imbalance",
           "largest max/mean of a layer, where it can be had; in place of --slack"},
-    Plain{"max-moves", "X", "max_moves", false,
+    Plain{"max-moves", "X", "max_moves",
           "part of the slots that rebalance may move, as 12% or 0.12; default all"},
-    Plain{"move-price", "X", "move_price", false,
+    Plain{"move-price", "X", "move_price",
           "max/mean that a slot moved by rebalance must be worth; default 0"},
 };
 
@@ -67,16 +66,6 @@ std::string share_of(const std::string& option, const std::string& text) {
                                 .hint = "write 0.05 or 5%"});
   }
   return fmt::format("{}", percent ? value / 100.0 : value);
-}
-
-/// A string of text format.
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out;
 }
 
 std::string absolute(const std::string& path) {
@@ -124,8 +113,7 @@ std::vector<std::string> place_overrides(const po::variables_map& found,
                                          const PlaceOptions& values) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < values.instances.size(); ++i) {
-    out.push_back(
-        fmt::format("workload[{}].instance={}", i, escaped(absolute(values.instances[i]))));
+    out.push_back(fmt::format("workload[{}].instance={}", i, absolute(values.instances[i])));
     if (i < values.weights.size()) {
       out.push_back(fmt::format("workload[{}].weight={}", i, values.weights[i]));
     }
@@ -143,7 +131,7 @@ std::vector<std::string> place_overrides(const po::variables_map& found,
     if (std::string_view(p.option) == "over") {
       for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     }
-    out.push_back(fmt::format("{}={}", p.field, p.text ? escaped(text) : text));
+    out.push_back(fmt::format("{}={}", p.field, text));
   }
   for (const Plain& p : kShares) {
     if (found.count(p.option) == 0) continue;
@@ -151,7 +139,7 @@ std::vector<std::string> place_overrides(const po::variables_map& found,
         fmt::format("{}={}", p.field, share_of(p.option, found[p.option].as<std::string>())));
   }
   if (!values.current.empty()) {
-    out.push_back(fmt::format("current={}", escaped(absolute(values.current))));
+    out.push_back(fmt::format("current={}", absolute(values.current)));
   }
   out.insert(out.end(), values.common.overrides.begin(), values.common.overrides.end());
   return out;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -65,12 +66,22 @@ std::string persistence_text(const GoNoGo& g) {
 }
 
 std::string moves_text(const GoNoGo& g) {
-  std::string text = "slots moved     max/mean   worst layer\n";
-  for (const strategies::FrontPoint& point : g.front) {
-    text += right(percent_text(point.moved_share), 11) +
-            right(number_text(point.balance_mean, 4), 13) +
-            right(number_text(point.balance_worst, 4), 14) + "\n";
+  const bool priced = std::any_of(g.front.begin(), g.front.end(),
+                                  [](const auto& point) { return point.migration.has_value(); });
+  std::string text = "slots moved     max/mean   worst layer";
+  text += priced ? "          sent     seconds\n" : "\n";
+  for (const auto& [balance, migration] : g.front) {
+    text += right(percent_text(balance.moved_share), 11) +
+            right(number_text(balance.balance_mean, 4), 13) +
+            right(number_text(balance.balance_worst, 4), 14);
+    if (migration) {
+      text += right(gb_text(migration->bytes.total), 14) +
+              right(number_text(migration->time / kSecond, 3), 12);
+    }
+    text += "\n";
   }
+  if (priced)
+    text += "sent: weights of the moved slots; all at once on a fabric without other traffic.\n";
   return text;
 }
 
@@ -86,7 +97,7 @@ std::string go_no_go_page(const PlacementTask& task, const GoNoGo& g) {
   for (const PlacementOption& option : g.options) page += option_row(option);
   page +=
       "MoE ms: all MoE layers of one iteration. KV tokens: cache of one attention rank. tokens/s, "
-      "TPOT,\n$/M: a run of the scenario under that placement.\n";
+      "TPOT,\n$/M: a run of the scenario under that placement, serving the same routing.\n";
   page += "\nWhat following the later loads from the best plan takes\n" + moves_text(g);
   for (const std::string& note : task.notes) page += labelled("note", note);
   return page;
@@ -125,7 +136,13 @@ std::string go_no_go_json(const PlacementTask& task, const GoNoGo& g) {
     p.set_balance_of_fresh_plan(rounded(g.persistence->fresh_on_later));
     p.set_balance_of_contiguous(rounded(g.persistence->contiguous_on_later));
   }
-  for (const strategies::FrontPoint& point : g.front) write_moves(point, *out.add_moves());
+  for (const auto& [balance, migration] : g.front) {
+    proto::MovesPoint& point = *out.add_moves();
+    write_moves(balance, point);
+    if (!migration) continue;
+    point.set_bytes_moved(migration->bytes.total.base());
+    point.set_migration_s(rounded(migration->time / kSecond));
+  }
   return message_json(out);
 }
 

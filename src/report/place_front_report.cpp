@@ -49,8 +49,10 @@ std::string place_front_table(const scenario::PlacementTask& task,
     page += "\nGive --current to see what moved slots would buy.\n";
     return page;
   }
-  page +=
-      fmt::format("\n{}: balance bought by moving slots of the current placement\n\n", task.name);
+  if (!page.empty()) page += "\n";
+  page += fmt::format(
+      "{}: balance bought by moving slots of {}\n\n", task.name,
+      task.follows_drift ? "eplb_global's plan, on the later routing" : "the current placement");
   page += row({"slots moved", "max/mean", "worst"});
   for (const strategies::FrontPoint& point : fronts.moves) {
     page += row({percent_text(point.moved_share), number_text(point.balance_mean, 4),

@@ -79,8 +79,9 @@ void write_cost(const PlacementTask& task, const sweep::PlacementStudy& study,
   out.set_slot_bytes(*study.slot_bytes);
   const auto redundant = static_cast<double>((shape.slots() - shape.experts) * shape.moe_layers);
   out.set_redundant_bytes_per_gpu(*study.slot_bytes * redundant / static_cast<double>(shape.ranks));
-  if (study.migration) out.set_bytes_moved(study.migration->total.base());
-  if (study.migration_time) out.set_migration_s(rounded(*study.migration_time / kSecond));
+  if (!study.migration) return;
+  out.set_bytes_moved(study.migration->bytes.total.base());
+  out.set_migration_s(rounded(study.migration->time / kSecond));
 }
 
 std::string optional_number(bool there, double value) {

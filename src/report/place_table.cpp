@@ -86,8 +86,8 @@ void add_times(std::string& page, const sweep::PlacementStudy& study) {
   page += "\nTime of the MoE layers of one iteration, ms\n";
   add_row(page, {"strategy", "total", "dispatch", "slowest", "mean", "combine"});
   const auto row = [&](const JudgedPlacement& judged) {
-    const serving::LayerTimes& t =
-        *(judged.later.empty() ? judged.planned : judged.later).front().times;
+    const serving::LayerTimes t =
+        *sweep::mean_score(judged.later.empty() ? judged.planned : judged.later).times;
     std::vector<std::string> cells = {judged.strategy};
     for (const Seconds s : {t.total(), t.dispatch, t.slowest, t.mean, t.combine}) {
       cells.push_back(number_text(1e3 * (s / kSecond), 4));
@@ -119,12 +119,12 @@ void add_moves(std::string& page, const PlacementTask& task, const sweep::Placem
   const std::int64_t slots = shape.slots() * shape.moe_layers;
   page += fmt::format("\n{} of {} slots move ({})", count_text(moved), count_text(slots),
                       percent_text(static_cast<double>(moved) / static_cast<double>(slots)));
-  if (study.migration) page += fmt::format(", {}", gb_text(study.migration->total));
+  if (study.migration) page += fmt::format(", {}", gb_text(study.migration->bytes.total));
   if (study.transfer_rounds > 0) {
     page += fmt::format(", {} rounds of one slot a GPU", count_text(study.transfer_rounds));
   }
-  if (study.migration_time) {
-    page += fmt::format(", {} s on the fabric", number_text(*study.migration_time / kSecond, 3));
+  if (study.migration) {
+    page += fmt::format(", {} s on the fabric", number_text(study.migration->time / kSecond, 3));
   }
   page += ".\n";
 }

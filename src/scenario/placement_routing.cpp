@@ -52,6 +52,7 @@ void PlacementRouting::take_scenario_routing() {
   const serving::Deployment& d = task_.scenario->deployment;
   const serving::ExpertSettings& experts = d.experts;
   const std::string& name = experts.popularity.source;
+  task_.routing_of_scenario = true;
   placement::Workload planned{.name = name, .load = experts.popularity.share};
   placement::Workload later{.name = name, .load = experts.popularity.share};
   if (experts.recorded != nullptr) {

@@ -23,7 +23,8 @@ struct PlacementTask {
   /// Routing that comes afterwards: judged on, never planned on. Empty, or one per workload of the
   /// problem.
   std::vector<placement::Workload> later;
-  bool later_is_same_law = false;  ///< Drawn by the scenario: other tokens, the same loads.
+  bool routing_of_scenario = false;  ///< The workload is what the scenario's own runs draw.
+  bool later_is_same_law = false;    ///< Drawn by the scenario: other tokens, the same loads.
   interchange::ModelLayers layers;
   std::string strategy = "partition";
   strategies::SearchOptions search;

@@ -12,6 +12,7 @@
 
 #include "core/check.h"
 #include "core/text.h"
+#include "sweep/replayed_routing.h"
 #include "sweep/run_scenario.h"
 
 namespace moesim::sweep {
@@ -82,6 +83,10 @@ void run_under(const PlacementTask& task, PlacementOption& option) {
   scenario::Scenario scenario = *task.scenario;
   scenario.deployment.experts.placement.given =
       std::make_shared<const placement::Placement>(option.judged.placement);
+  if (!task.routing_of_scenario) {
+    replay(task.problem.routing, task.later.empty() ? task.problem.workloads : task.later,
+           scenario.run.seed, scenario.deployment.experts);
+  }
   const ScenarioResult result = run_scenario(scenario);
   option.kv_tokens = result.memory.kv_capacity_tokens_per_rank;
   if (!result.fits) {
@@ -100,12 +105,8 @@ double figure(const PlacementOption& option) {
   if (option.usd_per_million_output_tokens) return *option.usd_per_million_output_tokens;
   const std::vector<WorkloadScore>& scores =
       option.judged.later.empty() ? option.judged.planned : option.judged.later;
-  if (scores.front().times) {
-    double seconds = 0.0;
-    for (const WorkloadScore& s : scores) seconds += s.weight * (s.times->total() / kSecond);
-    return seconds;
-  }
-  return mean_score(scores).score.balance_mean;
+  const WorkloadScore mean = mean_score(scores);
+  return mean.times ? mean.times->total() / kSecond : mean.score.balance_mean;
 }
 
 /// The fewest redundant slots that are within kAlike of the least figure; among those the least.
@@ -159,20 +160,31 @@ Persistence persistence(const PlacementTask& task, const PlacementOption& baseli
 }
 
 /// What following the later loads from the plan would take.
-std::vector<strategies::FrontPoint> replanning_front(const PlacementTask& task,
-                                                     const JudgedPlacement& plan) {
+std::vector<ReplanningPoint> replanning_front(const PlacementTask& task,
+                                              const JudgedPlacement& plan) {
   placement::Problem problem = task.problem;
   if (!task.later.empty()) problem.workloads = task.later;
   problem.shape = plan.placement.shape;
   problem.current = plan.placement;
   strategies::SearchOptions options{.seed = task.search.seed, .budget = task.search.budget};
   constexpr std::array kBudgets = {0.0, 0.02, 0.05, 0.1, 0.2, 1.0};
-  return strategies::Rebalancing(problem, options).front(kBudgets);
+  const strategies::Rebalancing search(problem, options);
+  std::vector<ReplanningPoint> points;
+  for (const strategies::FrontPoint& point : search.front(kBudgets)) {
+    points.push_back(
+        {.balance = point,
+         .migration = migration_price(task, plan.placement, search.placement(point.moved_share))});
+  }
+  return points;
 }
 
 std::string recommendation(const GoNoGo& g, const PlacementTask& task) {
   const PlacementOption& base = g.options.front();
   const PlacementOption& best = g.options[g.best];
+  if (!base.why_not.empty()) {
+    return fmt::format("No go: {} with {} redundant slots {}, nor does any option with more.",
+                       base.strategy, base.redundant, base.why_not);
+  }
   const std::string gain = fmt::format("{:.1f} %", 100.0 * g.gain);
   if (!g.go) {
     return fmt::format(

@@ -32,7 +32,7 @@ struct PlacementOption {
   std::string why_not;  ///< Not empty: cannot be had.
   JudgedPlacement judged;
   std::optional<std::int64_t> kv_tokens{};  ///< KV capacity of an attention rank, tokens.
-  // Of a run of the scenario under this placement.
+  // Of a run of the scenario under this placement, on the routing that it is judged on.
   std::optional<double> output_tokens_per_s{};
   std::optional<double> tpot_ms{};
   std::optional<double> usd_per_million_output_tokens{};
@@ -47,6 +47,12 @@ struct Persistence {
   double contiguous_on_later = 0.0;
 };
 
+/// What moving some slots buys, and takes where a deployment is known.
+struct ReplanningPoint {
+  strategies::FrontPoint balance;
+  std::optional<MigrationPrice> migration{};
+};
+
 struct GoNoGo {
   std::optional<Persistence> persistence;
   std::vector<PlacementOption> options;  ///< The baseline first.
@@ -54,9 +60,8 @@ struct GoNoGo {
   double gain = 0.0;    ///< Of the best over the baseline, as part of the baseline's figure.
   std::string measure;  ///< What the gain is of: "dollars per token".
   bool go = false;
-  std::optional<double> slot_bytes{};
-  std::vector<strategies::FrontPoint> front;  ///< Re-planning for the later loads from the plan.
-  std::string recommendation;                 ///< One sentence.
+  std::vector<ReplanningPoint> front;  ///< Re-planning for the later loads from the plan.
+  std::string recommendation;          ///< One sentence.
 };
 
 [[nodiscard]] GoNoGo weigh_placement(const scenario::PlacementTask& task,

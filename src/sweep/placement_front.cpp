@@ -16,9 +16,10 @@ PlacementFronts placement_fronts(const scenario::PlacementTask& task,
     out.slacks.push_back({.slack = slack, .judged = judge_strategy(task, task.strategy, options)});
     if (progress) progress(static_cast<double>(out.slacks.size()) / (kSlacks.size() + 1.0));
   }
-  if (task.problem.current) {
+  if (task.problem.current || task.follows_drift) {
     const std::vector<double> budgets = strategies::usual_budgets();
-    out.moves = strategies::Rebalancing(task.problem, task.search).front(budgets);
+    const placement::Problem problem = task.follows_drift ? following(task) : task.problem;
+    out.moves = strategies::Rebalancing(problem, task.search).front(budgets);
   }
   if (progress) progress(1.0);
   return out;

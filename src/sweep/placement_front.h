@@ -19,8 +19,9 @@ struct SlackPoint {
 };
 
 struct PlacementFronts {
-  std::vector<SlackPoint> slacks;             ///< 0, 1, 2, 5, 10, 20 %.
-  std::vector<strategies::FrontPoint> moves;  ///< From the current placement; empty without one.
+  std::vector<SlackPoint> slacks;  ///< 0, 1, 2, 5, 10, 20 %.
+  std::vector<strategies::FrontPoint>
+      moves;  ///< From the current placement, or that of following().
 };
 
 [[nodiscard]] PlacementFronts placement_fronts(const scenario::PlacementTask& task,

@@ -44,19 +44,26 @@ class Pricer {
   }
 
   /// Bytes and time of moves, where the deployment is known.
-  void price_moves(const std::vector<strategies::Move>& moves, PlacementStudy& study) const {
-    if (!topology_) return;
-    const serving::Deployment& deployment = task_.scenario->deployment;
-    serving::ExpertMigration migration(deployment, *topology_,
-                                       serving::stage_groups(deployment.layout, 0));
-    study.slot_bytes = migration.expert_bytes(0).base();
-    if (moves.empty()) return;
-    study.migration =
-        strategies::migration_bytes(moves, task_.problem.shape, migration.expert_bytes(0));
-    study.migration_time = migration.time(0, moves).sum();
+  [[nodiscard]] std::optional<MigrationPrice> moves_price(
+      const std::vector<strategies::Move>& moves) const {
+    if (!topology_ || moves.empty()) return std::nullopt;
+    serving::ExpertMigration transfer = migration();
+    return MigrationPrice{
+        .bytes = strategies::migration_bytes(moves, task_.problem.shape, transfer.expert_bytes(0)),
+        .time = transfer.time(0, moves).sum()};
+  }
+
+  [[nodiscard]] std::optional<double> slot_bytes() const {
+    if (!topology_) return std::nullopt;
+    return migration().expert_bytes(0).base();
   }
 
  private:
+  [[nodiscard]] serving::ExpertMigration migration() const {
+    const serving::Deployment& deployment = task_.scenario->deployment;
+    return {deployment, *topology_, serving::stage_groups(deployment.layout, 0)};
+  }
+
   const PlacementTask& task_;
   std::optional<topology::Topology> topology_;
 };
@@ -115,9 +122,7 @@ JudgedPlacement run_strategy(const PlacementTask& task, const std::string& name,
 /// A plan for the workloads, then moves to what comes later: judged each on its own.
 JudgedPlacement follow_drift(const PlacementTask& task, const strategies::SearchOptions& options,
                              const Pricer& pricer) {
-  Problem later = task.problem;
-  later.current = strategies::make_strategy("eplb_global")->place(task.problem, options);
-  later.workloads = task.later;
+  Problem later = following(task);
   const double before = cpu_seconds();
   JudgedPlacement out{.strategy = "rebalance",
                       .seconds = 0.0,
@@ -164,6 +169,18 @@ WorkloadScore mean_score(const std::vector<WorkloadScore>& scores) {
   for (const WorkloadScore& s : scores) {
     if (s.score.tokens) traced.push_back(s);
   }
+  if (scores.front().times) {
+    serving::LayerTimes& times = mean.times.emplace();
+    for (Seconds serving::LayerTimes::*part :
+         {&serving::LayerTimes::dispatch, &serving::LayerTimes::slowest, &serving::LayerTimes::mean,
+          &serving::LayerTimes::combine}) {
+      double seconds = 0.0;
+      add_mean(
+          scores, [&](const auto& s) { return (*s.times).*part / kSecond; }, seconds);
+      times.*part = seconds * kSecond;
+    }
+    mean.per_pick = scores.front().per_pick;
+  }
   if (traced.empty()) return mean;
   using placement::TokenScore;
   TokenScore& tokens = mean.score.tokens.emplace();
@@ -176,6 +193,19 @@ WorkloadScore mean_score(const std::vector<WorkloadScore>& scores) {
   add_mean(
       traced, [](const auto& s) { return *s.copies_bound; }, mean.copies_bound.emplace());
   return mean;
+}
+
+std::optional<MigrationPrice> migration_price(const PlacementTask& task, const Placement& from,
+                                              const Placement& to) {
+  return Pricer(task).moves_price(strategies::moves_between(from, to));
+}
+
+Problem following(const PlacementTask& task) {
+  Problem later = task.problem;
+  later.current =
+      strategies::make_strategy("eplb_global")->place(task.problem, {.seed = task.search.seed});
+  later.workloads = task.later;
+  return later;
 }
 
 JudgedPlacement judge_strategy(const PlacementTask& task, const std::string& strategy,
@@ -218,7 +248,8 @@ PlacementStudy study_placement(const PlacementTask& task,
     moves = strategies::moves_between(*study.result.before, study.result.placement);
     study.transfer_rounds = std::ssize(strategies::transfer_rounds(moves));
   }
-  pricer.price_moves(moves, study);
+  study.slot_bytes = pricer.slot_bytes();
+  study.migration = pricer.moves_price(moves);
   tell(1.0);
   return study;
 }

@@ -39,8 +39,22 @@ struct JudgedPlacement {
   bool moved_for_later = false;                  ///< Planned: the placement before the moves.
 };
 
-/// Mean over several workloads' scores by weight (worst of the worst layers).
+/// Mean over several workloads' scores and times by weight (worst of the worst layers).
 [[nodiscard]] WorkloadScore mean_score(const std::vector<WorkloadScore>& scores);
+
+/// What it takes to replace one placement by another.
+struct MigrationPrice {
+  strategies::MigrationBytes bytes;
+  Seconds time{};  ///< All moves at once on a fabric that carries nothing else.
+};
+
+/// Nothing without a deployment, or if nothing moves.
+[[nodiscard]] std::optional<MigrationPrice> migration_price(const scenario::PlacementTask& task,
+                                                            const placement::Placement& from,
+                                                            const placement::Placement& to);
+
+/// A task that follows the traffic: its later workloads, from eplb_global's plan for the earlier.
+[[nodiscard]] placement::Problem following(const scenario::PlacementTask& task);
 
 struct PlacementStudy {
   JudgedPlacement result;
@@ -49,8 +63,7 @@ struct PlacementStudy {
   std::optional<double> slot_bytes{};  ///< Weights of one slot in one layer, if a model is known.
   /// Rounds in which the moves can run if a GPU sends and receives one slot at a time.
   std::int64_t transfer_rounds = 0;
-  std::optional<strategies::MigrationBytes> migration{};  ///< Of the moves, if bytes are known.
-  std::optional<Seconds> migration_time{};                ///< All moves at once on the fabric.
+  std::optional<MigrationPrice> migration{};  ///< Of the moves, if bytes are known.
 };
 
 /// `progress`: share of the work done, 0..1.

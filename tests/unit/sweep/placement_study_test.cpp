@@ -64,7 +64,8 @@ TEST_CASE("go or no go: the baseline is contiguous with the fewest slots, the ga
   CHECK(weighed.gain == Approx(1.0 - balance(weighed.best) / balance(0)));
   CHECK(weighed.go == (weighed.gain > kWorthwhile));
   CHECK(weighed.front.size() >= 2);
-  CHECK(weighed.front.front().moved_share == 0.0);
+  CHECK(weighed.front.front().balance.moved_share == 0.0);
+  CHECK_FALSE(weighed.front.back().migration.has_value());  // No deployment.
 }
 
 }  // namespace
