@@ -56,6 +56,19 @@ std::vector<DeploymentProblem> check_deployment(const Deployment& d) {
           "use a placement made for this layout, or name a strategy");
     }
   }
+  const Speculation& speculation = d.scheduler.speculation;
+  const std::int64_t queries = 1 + speculation.window();
+  if (queries > 1 && d.scheduler.max_num_batched_tokens < queries * d.scheduler.max_num_seqs) {
+    add("deployment.speculative",
+        fmt::format("{} sequences of {} tokens to verify are more than max_num_batched_tokens {}",
+                    d.scheduler.max_num_seqs, queries, d.scheduler.max_num_batched_tokens),
+        "raise max_num_batched_tokens, or lower max_num_seqs or num_speculative_tokens");
+  }
+  if (speculation.method == DraftMethod::Mtp && d.model.mtp_modules == 0) {
+    add("deployment.speculative.method",
+        fmt::format("{} has no multi-token-prediction module", d.model.name),
+        "use NGRAM, or a model that has one");
+  }
   if (d.scheduler.max_num_batched_tokens < d.scheduler.max_num_seqs) {
     add("deployment.scheduler.max_num_batched_tokens",
         fmt::format("{} is less than max_num_seqs {}", d.scheduler.max_num_batched_tokens,

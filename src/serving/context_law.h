@@ -30,13 +30,21 @@ struct ContextLaw {
 /// What one rank computes in one iteration. Counts of tokens.
 struct RankBatch {
   std::int32_t decode_sequences = 0;
+  /// Tokens that each decoding sequence runs through the model: the one that is due, and those
+  /// drafted for it (1 + Speculation::window()). How many of them it keeps does not matter here.
+  std::int32_t decode_queries = 1;
   std::int32_t prefill_tokens = 0;
   std::int32_t prefill_chunks = 0;  ///< Prompts that the tokens belong to.
-  std::int32_t logit_rows = 0;  ///< Rows of the head: decoding sequences and prompts that end here.
-  std::array<std::int64_t, kMaxContextLaws> decode_context{};   ///< Per law, summed over sequences.
+  std::int32_t logit_rows = 0;      ///< Rows of the head: tokens of decoding sequences, and prompts
+                                    ///< that end here.
+  /// Per law, summed over sequences: keys that the last query of each reads. The j-th before it
+  /// reads j fewer, where no cap cuts both short.
+  std::array<std::int64_t, kMaxContextLaws> decode_context{};
   std::array<std::int64_t, kMaxContextLaws> prefill_context{};  ///< Keys read by prompt chunks.
   std::array<double, kMaxContextLaws> prefill_pairs{};  ///< (query, key) pairs of prompt chunks.
-  [[nodiscard]] std::int32_t tokens() const { return decode_sequences + prefill_tokens; }
+  /// Tokens of decoding sequences.
+  [[nodiscard]] std::int32_t decode_tokens() const { return decode_sequences * decode_queries; }
+  [[nodiscard]] std::int32_t tokens() const { return decode_tokens() + prefill_tokens; }
 };
 
 }  // namespace moesim::serving

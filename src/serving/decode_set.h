@@ -1,8 +1,10 @@
-// The sequences of one lane that emit a token in every step, advanced together in O(1).
+// The sequences of one lane that emit tokens in every step, advanced together in O(1).
 //
-// One step adds one token to every member. Nothing is done per member: contexts are kept relative
-// to the step counter, KV blocks needed are counted by residue, members that end (or whose window
-// fills) wait in a timing wheel.
+// One step adds the same number of tokens to every member: one, or with speculative decoding 1 to
+// 1 + window. Nothing is done per member: contexts are kept relative to the tokens emitted so far,
+// KV blocks needed are counted by residue, members that end (or whose window fills) wait in a
+// timing wheel. A member keeps room for its context and `window` more tokens, so a step that keeps
+// n of 1 + window tokens needs room for n more.
 // Layer: serving.
 #pragma once
 
@@ -19,30 +21,35 @@ namespace moesim::serving {
 
 class DecodeSet {
  public:
-  DecodeSet(std::int64_t block_size, std::span<const ContextLaw> laws);
+  DecodeSet(std::int64_t block_size, std::span<const ContextLaw> laws, std::int32_t window = 0);
 
   [[nodiscard]] std::int32_t size() const { return size_; }
-  /// New KV blocks the next step needs.
-  [[nodiscard]] std::int64_t blocks_needed() const { return starting_block_at_[residue(-steps_)]; }
+  /// New KV blocks a step needs that adds so many tokens to each member.
+  [[nodiscard]] std::int64_t blocks_needed(std::int64_t tokens = 1) const;
   /// A prefilled sequence of `context` cached tokens joins and will emit `remaining` >= 1 tokens.
+  /// It holds blocks for context + window tokens.
   void join(SequenceIndex index, Sequence& sequence, std::int64_t context, std::int32_t remaining);
   /// A member leaves before its end (preempted). Returns the tokens it has generated here.
   std::int32_t leave(SequenceIndex index, Sequence& sequence);
   /// KV blocks a member holds.
   [[nodiscard]] std::int64_t blocks_of(const Sequence& sequence) const {
-    return (sequence.context_base + steps_ + block_size_ - 1) / block_size_;
+    return (sequence.context_base + emitted_ + window_ + block_size_ - 1) / block_size_;
   }
-  /// Every member appends one token. Call after the blocks have been taken.
-  void advance();
-  /// Adds the contexts read in the current step to `batch`.
+  /// What the next step computes: 1 + window tokens of every member.
   void fill(RankBatch& batch) const;
-  /// Removes the members that have emitted their last token in this step, calling visit(index).
+  /// Every member appends `tokens` tokens, at most 1 + window; those that end within them fewer.
+  /// Call after the blocks have been taken and the batch has been filled.
+  void advance(std::int64_t tokens = 1);
+  /// Removes the members that have emitted their last token in this step, calling
+  /// visit(index, tokens that the step had beyond its last).
   template <class Visit>
   void take_finished(SequencePool& pool, Visit&& visit) {
-    ending_.take_due(steps_, [&](std::int32_t index) {
-      forget(index, pool[index]);
-      visit(index);
-    });
+    for (std::int64_t due = emitted_ - last_advance_ + 1; due <= emitted_; ++due) {
+      ending_.take_due(due, [&](std::int32_t index) {
+        forget(index, pool[index]);
+        visit(index, emitted_ - due);
+      });
+    }
   }
 
  private:
@@ -57,9 +64,11 @@ class DecodeSet {
 
   std::vector<ContextLaw> laws_;
   std::int64_t block_size_;
-  std::int64_t steps_ = 0;
+  std::int64_t window_;            ///< Tokens drafted for each member and step.
+  std::int64_t emitted_ = 0;       ///< By a member that has been here since the start.
+  std::int64_t last_advance_ = 1;  ///< Of the last step.
   std::int32_t size_ = 0;
-  std::vector<std::int32_t> starting_block_at_;  ///< Members by (context - steps) mod block size.
+  std::vector<std::int32_t> starting_block_at_;  ///< Members by (context - emitted) mod block size.
   TimingWheel ending_;
   TimingWheel filling_;  ///< (member, law) pairs whose window fills.
   std::array<std::int64_t, kMaxContextLaws> context_{};  ///< Sum over members, capped per law.

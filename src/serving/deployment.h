@@ -20,6 +20,7 @@
 #include "plan/layout.h"
 #include "plan/memory.h"
 #include "serving/expert_settings.h"
+#include "serving/speculation.h"
 #include "topology/cluster.h"
 
 namespace moesim::serving {
@@ -32,6 +33,7 @@ struct SchedulerSettings {
   bool enable_chunked_prefill = true;
   double gpu_memory_utilization = 0.9;
   std::int64_t block_size = 16;  ///< Tokens per KV block.
+  Speculation speculation{};     ///< Of decode steps.
 };
 
 /// How requests are given to the attention-DP ranks of all replicas.

@@ -17,7 +17,7 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
       free_blocks_(kv_blocks) {
   lanes_.reserve(static_cast<std::size_t>(lanes));
   for (std::int64_t i = 0; i < lanes; ++i) {
-    lanes_.emplace_back(settings.block_size, laws);
+    lanes_.emplace_back(settings, laws);
     lanes_.back().seats =
         settings.max_num_seqs / lanes + (i < settings.max_num_seqs % lanes ? 1 : 0);
   }
@@ -51,6 +51,11 @@ void RankScheduler::pop_waiting() {
 std::int64_t RankScheduler::fair_share() const {
   const auto lanes = static_cast<std::int64_t>(lanes_.size());
   return (requests_ + lanes - 1) / lanes;
+}
+
+std::int64_t RankScheduler::blocks_held_at(const Sequence& s, std::int64_t prefilled) const {
+  const bool decodes_next = prefilled == s.prefill_target && s.generated + 1 < s.output_tokens;
+  return blocks_for(prefilled + (decodes_next ? settings_.speculation.window() : 0));
 }
 
 void RankScheduler::take_blocks(std::int64_t n) {
@@ -108,7 +113,8 @@ RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now) {
 RankBatch RankScheduler::plan_mixed(Lane& lane, SimTime now) {
   RankBatch batch;
   make_room_for_decode(lane);
-  std::int64_t budget = settings_.max_num_batched_tokens - lane.decode.size();
+  std::int64_t budget =
+      settings_.max_num_batched_tokens - lane.decode.size() * (1 + settings_.speculation.window());
   continue_prompts(lane, budget, batch);
   admit(lane, budget, batch, now, false);
   start_decode(lane, batch);
@@ -126,7 +132,7 @@ RankBatch RankScheduler::plan_separate(Lane& lane, SimTime now) {
 }
 
 void RankScheduler::make_room_for_decode(Lane& lane) {
-  while (lane.running > 0 && lane.decode.blocks_needed() > free_blocks_) preempt_youngest(lane);
+  while (lane.running > 0 && lane.blocks_needed() > free_blocks_) preempt_youngest(lane);
 }
 
 void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget, RankBatch& batch) {
@@ -136,11 +142,11 @@ void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget, RankBatch
     const Sequence& s = (*pool_)[index];
     const auto tokens =
         static_cast<std::int32_t>(std::min<std::int64_t>(budget, s.prefill_target - s.prefilled));
-    const std::int64_t need = blocks_for(s.prefilled + tokens) - s.blocks;
-    while (need > free_blocks_ - lane.decode.blocks_needed() && lane.youngest != index) {
+    const std::int64_t need = blocks_held_at(s, s.prefilled + tokens) - s.blocks;
+    while (need > free_blocks_ - lane.blocks_needed() && lane.youngest != index) {
       preempt_youngest(lane);
     }
-    if (need > free_blocks_ - lane.decode.blocks_needed()) {
+    if (need > free_blocks_ - lane.blocks_needed()) {
       preempt_youngest(lane);
       return;
     }
@@ -159,8 +165,8 @@ void RankScheduler::admit(Lane& lane, std::int64_t& budget, RankBatch& batch, Si
     if (whole_prompts && s.prefill_target > budget && batch.prefill_tokens > 0) break;
     const auto tokens = static_cast<std::int32_t>(
         whole_prompts ? s.prefill_target : std::min<std::int64_t>(budget, s.prefill_target));
-    const std::int64_t wanted = blocks_for(s.preemptions > 0 ? s.prefill_target : tokens);
-    if (wanted > free_blocks_ - lane.decode.blocks_needed()) {
+    const std::int64_t wanted = blocks_held_at(s, s.preemptions > 0 ? s.prefill_target : tokens);
+    if (wanted > free_blocks_ - lane.blocks_needed()) {
       blocked = true;
       break;
     }
@@ -182,7 +188,7 @@ void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t toke
                               RankBatch& batch) {
   Sequence& s = (*pool_)[index];
   const std::int64_t end = s.prefilled + tokens;
-  const std::int64_t need = blocks_for(end) - s.blocks;
+  const std::int64_t need = blocks_held_at(s, end) - s.blocks;
   take_blocks(need);
   s.blocks += static_cast<std::int32_t>(need);
   lane.chunks.push_back({index, tokens});
@@ -199,11 +205,11 @@ void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t toke
 
 void RankScheduler::start_decode(Lane& lane, RankBatch& batch) {
   if (lane.decode.size() == 0) return;
-  take_blocks(lane.decode.blocks_needed());
-  lane.decode.advance();
+  take_blocks(lane.blocks_needed());
   lane.decode.fill(batch);
+  lane.decode.advance(lane.step_tokens);
   lane.decoding_in_flight = lane.decode.size();
-  batch.logit_rows += lane.decoding_in_flight;
+  batch.logit_rows += batch.decode_tokens();
 }
 
 void RankScheduler::finish(std::size_t lane_index, SimTime now, StepListener& listener) {
@@ -214,19 +220,24 @@ void RankScheduler::finish(std::size_t lane_index, SimTime now, StepListener& li
 }
 
 void RankScheduler::finish_decode(Lane& lane, SimTime now, StepListener& listener) {
-  // All members emitted a token in the previous decode step, except those that joined since.
+  // All members emitted tokens in the previous decode step, except those that joined since.
   const std::int64_t steady =
       lane.decoding_in_flight - static_cast<std::int64_t>(lane.fresh.size());
   if (steady > 0) listener.gaps(now - lane.last_decode_end, steady);
   for (const SequenceIndex index : lane.fresh) listener.gaps(now - (*pool_)[index].last_token, 1);
   lane.fresh.clear();
   lane.last_decode_end = now;
-  lane.decode.take_finished(*pool_, [&](SequenceIndex index) {
+  // Tokens that one step yields come out together.
+  std::int64_t further = lane.decoding_in_flight * (lane.step_tokens - 1);
+  lane.decode.take_finished(*pool_, [&](SequenceIndex index, std::int64_t beyond_its_last) {
+    further -= beyond_its_last;
     Sequence& s = (*pool_)[index];
     free_blocks_ += lane.decode.blocks_of(s);
     s.generated = s.output_tokens;
     retire(lane, index, now, listener);
   });
+  if (further > 0) listener.gaps(SimTime{}, further);
+  lane.step_tokens = lane.tokens_per_step.next();
 }
 
 void RankScheduler::finish_prompts(Lane& lane, SimTime now, StepListener& listener) {

@@ -59,6 +59,11 @@ class RankScheduler {
   [[nodiscard]] std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + settings_.block_size - 1) / settings_.block_size;
   }
+  /// Blocks a request needs to reach its end: the last token is emitted, never cached; the last
+  /// step may draft beyond it.
+  [[nodiscard]] std::int64_t blocks_to_end(std::int64_t input, std::int64_t output) const {
+    return blocks_for(input + output - 1 + (output > 1 ? 2 * settings_.speculation.window() : 0));
+  }
 
  private:
   struct Chunk {
@@ -66,8 +71,14 @@ class RankScheduler {
     std::int32_t tokens;
   };
   struct Lane {
-    Lane(std::int64_t block_size, std::span<const ContextLaw> laws) : decode(block_size, laws) {}
+    Lane(const SchedulerSettings& settings, std::span<const ContextLaw> laws)
+        : decode(settings.block_size, laws, settings.speculation.window()),
+          tokens_per_step(settings.speculation),
+          step_tokens(tokens_per_step.next()) {}
+    [[nodiscard]] std::int64_t blocks_needed() const { return decode.blocks_needed(step_tokens); }
     DecodeSet decode;
+    TokensPerStep tokens_per_step;
+    std::int64_t step_tokens;  ///< That the next decode step, or the one in flight, yields.
     std::vector<SequenceIndex> prefilling;  ///< Begun, in order of admission.
     std::vector<Chunk> chunks;              ///< Of the iteration in flight.
     std::vector<SequenceIndex> fresh;       ///< Joined since the last decode step.
@@ -93,6 +104,9 @@ class RankScheduler {
   void unlink(Lane& lane, SequenceIndex index);
   /// Sequences a lane may hold so that all lanes get as many: full stages, small bubbles.
   [[nodiscard]] std::int64_t fair_share() const;
+  /// Blocks a prompt holds once so many of its tokens are computed: with room for drafts at its
+  /// end.
+  [[nodiscard]] std::int64_t blocks_held_at(const Sequence& s, std::int64_t prefilled) const;
   void take_blocks(std::int64_t n);
   void note_head_blocked(SimTime now, bool blocked);
 

@@ -27,8 +27,8 @@ struct Sequence {
   std::int32_t preemptions = 0;
   std::int32_t blocks = 0;  ///< KV blocks held while prefilling.
   std::int64_t context_base =
-      0;  ///< While decoding: context = context_base + decode steps of the lane.
-  std::int64_t join_step = 0;
+      0;  ///< While decoding: context = context_base + tokens of the lane's DecodeSet.
+  std::int64_t joined_at = 0;  ///< Tokens of the DecodeSet when it joined.
   SimTime arrival;
   SimTime first_token;
   SimTime last_token;

@@ -126,10 +126,10 @@ void Run::next_arrival() {
 
 bool Run::fits(const workload::Request& request) const {
   const std::int64_t tokens = std::int64_t{request.input_tokens} + request.output_tokens;
-  // The last token is emitted, never cached.
   const std::int64_t context = deployment_.model.context_length;
   if (context > 0 && tokens > context) return false;
-  return instances_.front().ranks().front().blocks_for(tokens - 1) <= memory_.kv_blocks_per_rank;
+  return instances_.front().ranks().front().blocks_to_end(
+             request.input_tokens, request.output_tokens) <= memory_.kv_blocks_per_rank;
 }
 
 bool Run::admit(const workload::Request& request) {

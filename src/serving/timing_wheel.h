@@ -35,6 +35,16 @@ class TimingWheel {
     if (node.after != kNone) nodes_[static_cast<std::size_t>(node.after)].before = node.before;
   }
 
+  /// Calls visit(item) for every item due at `step`, latest added first.
+  template <class Visit>
+  void visit_due(std::int64_t step, Visit&& visit) const {
+    for (std::int32_t item = heads_[bucket(step)]; item != kNone;) {
+      const Node& node = nodes_[static_cast<std::size_t>(item)];
+      if (node.due == step) visit(item);
+      item = node.after;
+    }
+  }
+
   /// Removes every item due at `step` and calls visit(item), latest added first.
   template <class Visit>
   void take_due(std::int64_t step, Visit&& visit) {

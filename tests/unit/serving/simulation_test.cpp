@@ -196,6 +196,10 @@ TEST_CASE("simulate: every token of every request comes out, whatever the pool a
     d.scheduler.max_num_seqs = *rc::gen::inRange<std::int64_t>(2, 20);
     d.scheduler.max_num_batched_tokens = *rc::gen::inRange<std::int64_t>(20, 200);
     d.scheduler.enable_chunked_prefill = *rc::gen::arbitrary<bool>();
+    if (*rc::gen::arbitrary<bool>()) {
+      d.scheduler.speculation = {.method = DraftMethod::Ngram, .acceptance = {0.8, 0.7, 0.3}};
+      d.scheduler.max_num_batched_tokens += 4 * d.scheduler.max_num_seqs;
+    }
     std::vector<workload::Request> requests;
     Seconds t;
     const auto n = *rc::gen::inRange(1, 40);
@@ -204,7 +208,7 @@ TEST_CASE("simulate: every token of every request comes out, whatever the pool a
       requests.push_back(request_at(t, *rc::gen::inRange(1, 150), *rc::gen::inRange(1, 40)));
     }
     const std::int64_t blocks =
-        190 / d.scheduler.block_size + *rc::gen::inRange<std::int64_t>(1, 60);
+        200 / d.scheduler.block_size + *rc::gen::inRange<std::int64_t>(1, 60);
     const RunResult result = run(d, requests, {.blocks = blocks});
     RC_ASSERT(result.summary.requests_completed == n);
     double shares = result.time.pipeline_bubble + result.time.idle;
