@@ -245,6 +245,7 @@ void Resolver::resolve_deployment() {
   resolve_precision(deployment);
   resolve_layout(deployment);
   resolve_scheduler(*deployment.mutable_scheduler());
+  resolve_speculative(deployment);
   if (!deployment.has_router()) deployment.set_router(proto::Deployment::LEAST_LOAD);
   d.router = deployment.router() == proto::Deployment::ROUND_ROBIN
                  ? serving::RouterPolicy::RoundRobin

@@ -71,6 +71,7 @@ class Resolver {
   void check_layout_gpus(const plan::Layout& layout);
   void resolve_scheduler(proto::Scheduler& scheduler);
   void resolve_efficiency(proto::EfficiencyOverrides& overrides);
+  void resolve_speculative(proto::Deployment& deployment);
 
   void resolve_experts();
   void resolve_popularity(proto::ExpertPopularity& popularity, const routing::RoutingShape& shape);
