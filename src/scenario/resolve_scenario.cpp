@@ -83,8 +83,8 @@ void Resolver::resolve_simulation() {
     }
   }
   if (!simulation.has_fidelity()) simulation.set_fidelity(proto::Simulation::EXACT);
-  if (simulation.fidelity() != proto::Simulation::EXACT) {
-    error("simulation.fidelity", "SAMPLED is not modelled yet", "use EXACT");
+  if (simulation.fidelity() == proto::Simulation::SAMPLED) {
+    run.fidelity = serving::Fidelity::Sampled;
   }
   if (!simulation.has_max_requests()) simulation.set_max_requests(0);
   run.max_requests = checked_count(findings_, "simulation.max_requests", simulation.max_requests(),

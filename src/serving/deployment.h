@@ -70,9 +70,16 @@ struct TimelineSettings {
   std::int64_t from_iteration = 0;  ///< Number of the first, from 1; 0: any.
 };
 
+/// How the experts of tokens are drawn.
+enum class Fidelity {
+  Exact,    ///< Every token of every layer, in every iteration.
+  Sampled,  ///< In some iterations of each kind; others sample from those.
+};
+
 /// How long to run and what to count.
 struct RunSettings {
   std::uint64_t seed = 1;
+  Fidelity fidelity = Fidelity::Exact;
   SimTime warm_up{};  ///< Requests that arrive earlier are served but not counted.
   SimTime duration = SimTime::never();  ///< No arrivals after this; what is in flight is finished.
   std::int64_t max_requests = 0;        ///< 0 = as many as the workload has.

@@ -63,8 +63,23 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
     sent_.push_back(
         {.copies = i % 2 == 1 ? placement::Copies::PerPick : placement::Copies::Deduplicated});
   }
-  statistics_.mean_load.assign(timer_of_layer_.size(), 0.0);
-  statistics_.max_load.assign(timer_of_layer_.size(), 0.0);
+  statistics_ = no_statistics();
+}
+
+void ExpertStatistics::add(double times, const ExpertStatistics& other) {
+  for (std::size_t l = 0; l < mean_load.size(); ++l) {
+    mean_load[l] += times * other.mean_load[l];
+    max_load[l] += times * other.max_load[l];
+  }
+  copies_between_nodes += times * other.copies_between_nodes;
+  token_layers += times * other.token_layers;
+}
+
+ExpertStatistics ExpertCost::no_statistics() const {
+  ExpertStatistics none;
+  none.mean_load.assign(timer_of_layer_.size(), 0.0);
+  none.max_load.assign(timer_of_layer_.size(), 0.0);
+  return none;
 }
 
 void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t layer,

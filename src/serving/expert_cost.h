@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/random.h"
@@ -38,6 +39,8 @@ struct ExpertStatistics {
   double copies_between_nodes =
       0;                    ///< Token copies sent to another scale-up domain (dispatch only).
   double token_layers = 0;  ///< Tokens times MoE layers drawn.
+  /// Preconditions: as many layers.
+  void add(double times, const ExpertStatistics& other);
 };
 
 struct ExpertLayerTime {
@@ -98,6 +101,18 @@ class ExpertCost {
   /// How the last layer's tokens travelled.
   [[nodiscard]] placement::Copies last_copies() const { return copies_; }
   [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
+  /// Starts again from these counts; returns those so far.
+  ExpertStatistics exchange_statistics(ExpertStatistics begin) {
+    return std::exchange(statistics_, std::move(begin));
+  }
+  /// Counts of nothing.
+  [[nodiscard]] ExpertStatistics no_statistics() const;
+  /// How tokens of such an iteration travel.
+  [[nodiscard]] placement::Copies copies(std::size_t stage, bool prefill,
+                                         std::int64_t most_tokens) const {
+    return exchanges_ ? exchange_of_stage_[stage].copies(prefill, most_tokens)
+                      : placement::Copies::Deduplicated;
+  }
   /// Adds the copies that a stage has exchanged so far.
   void add_traffic(std::size_t stage, StageTraffic& traffic) const;
 

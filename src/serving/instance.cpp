@@ -33,6 +33,7 @@ Instance::Instance(const Deployment& deployment, ModelCost& model,
       stage_free_(static_cast<std::size_t>(deployment.layout.pp)),
       in_flight_(static_cast<std::size_t>(deployment.layout.pp), false),
       recorder_(run, replica) {
+  if (run.fidelity == Fidelity::Sampled) cost_.sample_experts(run.seed, replica);
   ranks_.reserve(batches_.size());
   for (std::size_t r = 0; r < batches_.size(); ++r) {
     ranks_.emplace_back(deployment.scheduler, kv_blocks_per_rank, deployment.layout.pp,

@@ -169,10 +169,8 @@ void InstanceCost::add_stretch(Stage& stage, const std::vector<std::int32_t>& la
 }
 
 void InstanceCost::expect_neighbours(std::size_t stage_index) {
-  Stage& stage = stages_[stage_index];
-  if (stage.neighbours == 0 || stage.passed <= Seconds{}) return;
-  experts_->set_neighbours(
-      stage_index, static_cast<double>(stage.neighbours) * (stage.on_network / stage.passed));
+  const double busy = busy_neighbours(stages_[stage_index]);
+  if (busy > 0.0) experts_->set_neighbours(stage_index, busy);
 }
 
 std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
@@ -184,9 +182,13 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     tokens_passed_[r] += ranks[r].tokens();
     prefill = prefill || ranks[r].prefill_tokens > 0;
   }
-  if (experts_) {
+  sampled_layers_ = {};
+  if (samples(drawn != nullptr)) {
+    sample(ranks, prefill);
+  } else if (experts_) {
     spread_tokens(ranks);
     experts_->begin_iteration(ranks);
+    if (sampled_) count_exact(ranks, prefill);
   }
   if (rebalancer_) begin_moves();
   for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -298,8 +300,11 @@ void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, boo
                                bool record, StepTime& time) {
   if (tokens == 0) return;
   for (const std::int64_t layer : stages_[stage_index].moe_layers) {
-    const ExpertLayerTime t = experts_->price(layer, stage_index, tokens_of_rank_, prefill,
-                                              record ? &expert_records_.emplace_back() : nullptr);
+    const ExpertLayerTime t =
+        sampled_layers_.empty()
+            ? experts_->price(layer, stage_index, tokens_of_rank_, prefill,
+                              record ? &expert_records_.emplace_back() : nullptr)
+            : sampled_layers_[static_cast<std::size_t>(layer)];
     if (rebalancer_) watch_layer(layer);
     time.add(StepPart::Dispatch, 1.0, t.dispatch);
     time.add(StepPart::Experts, 1.0, t.mean);

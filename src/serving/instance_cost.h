@@ -22,6 +22,7 @@
 #include "serving/kernels.h"
 #include "serving/link_use.h"
 #include "serving/rebalancer.h"
+#include "serving/sampled_experts.h"
 #include "serving/step_time.h"
 #include "serving/timeline.h"
 #include "serving/token_cost.h"
@@ -81,12 +82,15 @@ class InstanceCost {
   void draw_from(const ExpertPlan& plan) {
     experts_->draw_from(plan);
     if (rebalancer_) rebalancer_->forget_tokens();
+    if (sampled_) sampled_->forget();
   }
+  /// From here on the experts' part of most iterations is sampled from exact ones. Nothing to do
+  /// for dense models.
+  void sample_experts(std::uint64_t seed, std::int64_t replica);
   /// What rebalancing has done so far; nothing where there is none.
   [[nodiscard]] std::optional<RebalancingSummary> rebalancing() const;
-  [[nodiscard]] const ExpertStatistics* expert_statistics() const {
-    return experts_ ? &experts_->statistics() : nullptr;
-  }
+  /// Of all iterations so far; nothing for dense models.
+  [[nodiscard]] std::optional<ExpertStatistics> expert_statistics() const;
 
  private:
   /// Layers a rank runs between two exchanges, counted by kind, and how often such a stretch
@@ -108,6 +112,7 @@ class InstanceCost {
     std::int64_t neighbours = 0;  ///< Groups of other stages and instances below the same leaves.
     Seconds on_network;           ///< Of all its exchanges so far.
     Seconds passed;               ///< Of all its iterations so far.
+    double sampled_beside = 0;    ///< busy_neighbours() when records were last forgotten.
   };
   /// One layer kind on one rank.
   struct KindTime {
@@ -138,6 +143,17 @@ class InstanceCost {
   void add_moves(std::size_t stage_index, StepTime& time);
   void watch_layer(std::int64_t layer);
 
+  // Sampling, in instance_sampling.cpp.
+  [[nodiscard]] bool samples(bool drawn) const;
+  void sample(std::span<const RankBatch> ranks, bool prefill);
+  [[nodiscard]] ExpertRecord draw_record(std::span<const RankBatch> ranks, bool prefill);
+  void count_exact(std::span<const RankBatch> ranks, bool prefill);
+  void scale_traffic(StageTraffic& traffic) const;
+  /// Exchanges of neighbours on the same leaf links at a time, in the mean so far.
+  [[nodiscard]] double busy_neighbours(const Stage& stage) const;
+  /// Tokens of the GPU that sends most, where the fullest attention rank has so many.
+  [[nodiscard]] std::int64_t most_on_a_gpu(std::size_t ranks, std::int64_t largest) const;
+
   // Timelines, in instance_timeline.cpp: the times above, in order.
   void draw_stage(std::span<const RankBatch> ranks, std::size_t stage_index, StageTimeline& drawn);
   void draw_layer(std::span<const RankBatch> ranks, const Stage& stage, std::int64_t layer,
@@ -153,10 +169,12 @@ class InstanceCost {
   std::vector<Stage> stages_;
   std::optional<ExpertCost> experts_;
   std::unique_ptr<Rebalancer> rebalancer_;
-  std::vector<LayerMoves> moves_;             ///< Of this iteration.
-  std::vector<std::int64_t> tokens_passed_;   ///< [attention rank] since the start.
-  std::vector<KindTime> kind_times_;          ///< [rank * kinds]
-  std::vector<std::int32_t> tokens_of_rank_;  ///< Of the expert group.
+  std::optional<SampledExperts> sampled_;
+  std::span<const ExpertLayerTime> sampled_layers_;  ///< Of this iteration; empty: it is exact.
+  std::vector<LayerMoves> moves_;                    ///< Of this iteration.
+  std::vector<std::int64_t> tokens_passed_;          ///< [attention rank] since the start.
+  std::vector<KindTime> kind_times_;                 ///< [rank * kinds]
+  std::vector<std::int32_t> tokens_of_rank_;         ///< Of the expert group.
   std::vector<StepTime> times_;
   std::vector<ExpertLayerRecord> expert_records_;  ///< Of a stage that is drawn.
 };

@@ -45,6 +45,7 @@ std::vector<StageTraffic> InstanceCost::traffic() const {
       to.exchanging += *std::max_element(stage.collectives.begin(), stage.collectives.end());
     }
     if (experts_) experts_->add_traffic(s, to);
+    scale_traffic(to);
   }
   return traffic;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include "core/check.h"
@@ -213,6 +214,13 @@ void ExchangeTotals::add(const placement::LayerTraffic& traffic) {
   add_counts(traffic.scale_up_in, scale_up_in);
   add_counts(traffic.scale_up_out, scale_up_out);
   if (copies == Copies::PerPick) add_counts(traffic.network_in, network_in);
+}
+
+void ExchangeTotals::scale(double factor) {
+  for (std::vector<std::int64_t>* const counts :
+       {&to_node, &scale_up_in, &scale_up_out, &network_in}) {
+    for (std::int64_t& n : *counts) n = std::llround(factor * static_cast<double>(n));
+  }
 }
 
 std::vector<double> fitted_pairs(std::span<const double> out, std::span<const double> in) {

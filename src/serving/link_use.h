@@ -37,6 +37,8 @@ struct ExchangeTotals {
   std::vector<std::int64_t> network_in{};
   /// O(ranks * domains); allocates the first time.
   void add(const placement::LayerTraffic& traffic);
+  /// Multiplies all counts, rounded to whole copies.
+  void scale(double factor);
 };
 
 /// What one stage of one instance sent in a run.

@@ -45,6 +45,8 @@ class Rebalancer {
 
   /// Layers that change before this iteration; their slots() are the new ones from now on.
   [[nodiscard]] std::vector<LayerMoves> begin_iteration();
+  /// Whether that will move any.
+  [[nodiscard]] bool moves_next() const { return !pending_.empty(); }
   /// Experts of the slots of a layer.
   [[nodiscard]] std::span<const std::int32_t> slots(std::int64_t layer) const;
   /// Time of these layers' moves on a stage; counts slots and bytes.

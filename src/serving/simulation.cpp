@@ -303,7 +303,7 @@ void Run::sum_experts(RunResult& result) const {
   double copies = 0;
   double token_layers = 0;
   for (const Instance& instance : instances_) {
-    const ExpertStatistics& s = *instance.cost().expert_statistics();
+    const ExpertStatistics s = instance.cost().expert_statistics().value();
     mean.resize(s.mean_load.size());
     max.resize(s.max_load.size());
     for (std::size_t l = 0; l < mean.size(); ++l) {

@@ -321,8 +321,11 @@ TEST_CASE("scenario reader: references between fields are checked") {
 TEST_CASE("scenario reader: what is not modelled is refused") {
   CHECK_THAT(mistakes(kSmall, {"deployment.scheduler.enable_prefix_caching=true"}),
              contains_text("prefix caching is not modelled yet"));
-  CHECK_THAT(mistakes(kSmall, {"simulation.fidelity=SAMPLED"}),
-             contains_text("SAMPLED is not modelled yet"));
+}
+
+TEST_CASE("scenario reader: fidelity") {
+  CHECK(read(kSmall).run.fidelity == serving::Fidelity::Exact);
+  CHECK(read(kSmall, {"simulation.fidelity=SAMPLED"}).run.fidelity == serving::Fidelity::Sampled);
 }
 
 TEST_CASE("scenario reader: prices name provider, term and date") {

@@ -1,0 +1,104 @@
+// Iterations whose experts are sampled from earlier exact draws.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "serving/instance_cost.h"
+
+namespace moesim::serving {
+namespace {
+
+/// Neighbours' share of narrow links at which records made under another one are too old.
+constexpr double kOtherNeighbours = 0.02;
+
+}  // namespace
+
+void InstanceCost::sample_experts(std::uint64_t seed, std::int64_t replica) {
+  if (experts_) sampled_.emplace(seed, static_cast<std::uint64_t>(replica));
+}
+
+std::optional<ExpertStatistics> InstanceCost::expert_statistics() const {
+  if (!experts_) return std::nullopt;
+  ExpertStatistics all = experts_->statistics();
+  if (sampled_) sampled_->add_statistics(all);
+  return all;
+}
+
+/// Iterations that are drawn or watched need the counts of each rank; while experts move no two
+/// iterations are alike.
+bool InstanceCost::samples(bool drawn) const {
+  if (!sampled_ || drawn) return false;
+  return !rebalancer_ || (!rebalancer_->watches() && !rebalancer_->moves_next());
+}
+
+double InstanceCost::busy_neighbours(const Stage& stage) const {
+  if (stage.neighbours == 0 || stage.passed <= Seconds{}) return 0.0;
+  return static_cast<double>(stage.neighbours) * (stage.on_network / stage.passed);
+}
+
+std::int64_t InstanceCost::most_on_a_gpu(std::size_t ranks, std::int64_t largest) const {
+  const std::int64_t sharing = ranks == 1 ? deployment_->layout.ep : deployment_->layout.tp;
+  return (largest + sharing - 1) / sharing;
+}
+
+void InstanceCost::sample(std::span<const RankBatch> ranks, bool prefill) {
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    const double now = busy_neighbours(stages_[s]);
+    double& then = stages_[s].sampled_beside;
+    if (std::abs(now - then) > kOtherNeighbours * (1.0 + then)) {
+      sampled_->forget();
+      then = now;
+    }
+  }
+  std::int32_t units = 0;
+  if (prefill && experts_->bank() != nullptr) {
+    std::uint32_t independent = 0;
+    for (const RankBatch& batch : ranks) {
+      independent += static_cast<std::uint32_t>(batch.decode_sequences + batch.prefill_chunks);
+    }
+    units = static_cast<std::int32_t>(std::bit_width(independent));
+  }
+  const auto kind_of = [&](std::int64_t largest) {
+    return BatchKind{.prefill = prefill,
+                     .copies = experts_->copies(0, prefill, most_on_a_gpu(ranks.size(), largest)),
+                     .units = units};
+  };
+  sampled_layers_ = sampled_->sample(ranks, kind_of, [&](std::span<const RankBatch> moved) {
+    return draw_record(moved, prefill);
+  });
+}
+
+ExpertRecord InstanceCost::draw_record(std::span<const RankBatch> ranks, bool prefill) {
+  ExpertRecord record;
+  spread_tokens(ranks);
+  experts_->begin_iteration(ranks);
+  ExpertStatistics of_run = experts_->exchange_statistics(experts_->no_statistics());
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    expect_neighbours(s);
+    for (const std::int64_t layer : stages_[s].moe_layers) {
+      record.layers.push_back(experts_->price(layer, s, tokens_of_rank_, prefill));
+    }
+  }
+  record.statistics = experts_->exchange_statistics(std::move(of_run));
+  return record;
+}
+
+void InstanceCost::count_exact(std::span<const RankBatch> ranks, bool prefill) {
+  std::int64_t largest = 0;
+  std::int64_t tokens = 0;
+  for (const RankBatch& batch : ranks) {
+    largest = std::max<std::int64_t>(largest, batch.tokens());
+    tokens += batch.tokens();
+  }
+  sampled_->count_exact(experts_->copies(0, prefill, most_on_a_gpu(ranks.size(), largest)), tokens);
+}
+
+/// Exchanges were counted in exact draws alone; those of the run had so many times the tokens.
+void InstanceCost::scale_traffic(StageTraffic& traffic) const {
+  if (!sampled_) return;
+  for (ExchangeTotals& totals : traffic.exchanges) {
+    totals.scale(sampled_->served_over_drawn(totals.copies));
+  }
+}
+
+}  // namespace moesim::serving
