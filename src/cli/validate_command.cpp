@@ -1,86 +1,180 @@
 #include "cli/validate_command.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/program_options.hpp>
-#include <cmath>
+#include <chrono>
 #include <ostream>
 #include <string>
+#include <variant>
+#include <vector>
 
-#include "calibration/cross_validation.h"
-#include "calibration/score.h"
-#include "calibration/study.h"
+#include "cli/progress.h"
+#include "cli/validate_kernels_command.h"
 #include "core/diagnostics.h"
-#include "report/validation_report.h"
+#include "core/text.h"
+#include "report/published_report.h"
 #include "scenario/catalog_reader.h"
-#include "scenario/curve_files.h"
+#include "scenario/published_row.h"
+#include "validation/row_scenario.h"
+#include "validation/validation.h"
 
 namespace moesim::cli {
 namespace {
 
 namespace po = boost::program_options;
 
-constexpr const char* kIntroduction =
-    "moesim validate kernels --data DIR [--only OPERATION] [--format table|json]\n\n"
-    "Predicts every measured latency below DIR with the shipped curves and says how far off they\n"
-    "are: per operation, GPU, number format and engine. DIR holds one folder per operation with\n"
-    "tables GPU__ENGINE.csv (docs/formats/measurements.md).\n\n"
-    "  moesim validate kernels --data measured\n"
-    "  moesim validate kernels --data measured --only gemm --format json\n\n"
-    "The error of curves on configurations left out of their fit stands in docs/models and in\n"
-    "moesim_calibrate's output. Exit code: 0 done, 2 wrong input.\n\n";
+constexpr const char* kUsage =
+    "moesim validate [--family X] [--rows FILE.csv] [options]\n"
+    "moesim validate kernels --data DIR\n"
+    "moesim validate convert --rows FILE.csv\n\n"
+    "Simulates every published measurement that the model covers and says how far off it is: per\n"
+    "row, per family and per metric. Rows become scenarios by the rules of docs/models/accuracy.md;\n"
+    "rows that ask for the same scenario share a run. What is not simulated is listed with the\n"
+    "reason. Nothing in the model is fitted to these rows.\n\n"
+    "  moesim validate --family TRT17\n"
+    "  moesim validate --rows my_runs.csv --format csv\n"
+    "  moesim validate --show-scenario MLP41-002\n\n"
+    "`kernels` scores the operators' curves on measured latencies (moesim validate kernels --help).\n"
+    "`convert` writes a table in the form in which rows are shipped.\n"
+    "The output is the same for any --jobs. Exit codes: 0 done, 1 nothing could be scored, 2 wrong\n"
+    "input.\n\n";
 
-report::KernelValidation validate(const std::string& data, const std::string& only) {
-  const std::string directory = scenario::find_catalog_directory();
-  const catalog::Catalog catalog = scenario::read_catalog(
-      directory, scenario::CatalogParts::Gpus | scenario::CatalogParts::Fabrics);
-  const catalog::CurveSet curves = scenario::read_curves(directory + "/curves", catalog.gpus);
-  report::KernelValidation validation{.data = data, .score = {}};
-  for (const auto& study : calibration::read_studies(data, catalog, only)) {
-    const calibration::Predictions predictions = predict_study(*study, curves);
-    for (const double predicted : predictions.predicted) {
-      ++(std::isnan(predicted) ? validation.rows_without_curve : validation.rows);
+struct Options {
+  std::string family;
+  std::string rows;
+  std::string format = "table";
+  std::string show;
+  int jobs = 0;
+  bool quiet = false;
+};
+
+scenario::PublishedRows read_rows(const Options& options) {
+  scenario::PublishedRows shipped =
+      scenario::read_published_directory(scenario::find_published_directory());
+  if (options.rows.empty()) return shipped;
+  scenario::PublishedRows rows = scenario::read_published_csv(options.rows);
+  rows.datasets = std::move(shipped.datasets);
+  rows.recordings = std::move(shipped.recordings);
+  return rows;
+}
+
+void check_family(const scenario::PublishedRows& rows, std::string& family) {
+  if (family.empty()) return;
+  std::vector<std::string> known;
+  for (const scenario::PublishedRow& row : rows.rows) {
+    if (equal_ignoring_case(row.family(), family)) {
+      family = row.family();
+      return;
     }
-    add_scores(*study, predictions.predicted, predictions.estimated, validation.score);
+    if (std::find(known.begin(), known.end(), row.family()) == known.end()) {
+      known.push_back(row.family());
+    }
   }
-  return validation;
+  throw InputError(
+      Diagnostic{.field = "--family",
+                 .message = fmt::format("no row is of the family \"{}\"", family),
+                 .hint = fmt::format("known: {}", fmt::join(known, ", "))});
+}
+
+int show_scenario(const scenario::PublishedRows& rows, const std::string& id,
+                  const catalog::Catalog& catalog, std::ostream& out) {
+  std::vector<std::string> known;
+  for (const scenario::PublishedRow& row : rows.rows) {
+    known.push_back(row.id);
+    if (!equal_ignoring_case(row.id, id)) continue;
+    const validation::RowPlan plan = validation::plan_row(row, rows, catalog);
+    if (const auto* left_out = std::get_if<validation::LeftOut>(&plan)) {
+      fmt::print(stderr, "{} is left out: {}\n", row.id, left_out->reason);
+      return kNothingFeasible;
+    }
+    const auto& planned = std::get<validation::RowScenario>(plan);
+    out << fmt::format("# {}: {} of {}\n# Source: {}\n", row.id, row.metric, row.model, row.source);
+    for (const std::string& text : planned.assumed) out << "# Assumed: " << text << "\n";
+    out << "# proto-file: proto/scenario.proto\n# proto-message: moesim.proto.Scenario\n"
+        << planned.text;
+    return kDone;
+  }
+  const std::string nearest = nearest_name(id, known);
+  throw InputError(Diagnostic{.field = "--show-scenario",
+                              .message = fmt::format("there is no row \"{}\"", id),
+                              .hint = nearest.empty() ? "" : "did you mean " + nearest + "?"});
+}
+
+int score(const scenario::PublishedRows& rows, const Options& options,
+          const catalog::Catalog& catalog, std::ostream& out) {
+  const auto start = std::chrono::steady_clock::now();
+  Progress bar("validate", options.quiet);
+  const validation::Validation result = validation::validate_rows(
+      rows, options.family, catalog, options.jobs, [&](std::int64_t done, std::int64_t count) {
+        bar.update(static_cast<double>(done) / static_cast<double>(count),
+                   fmt::format("{}/{} runs", done, count));
+      });
+  bar.finish();
+  if (options.format == "json") {
+    out << report::published_json(result);
+  } else if (options.format == "csv") {
+    out << report::published_csv(result);
+  } else {
+    out << report::published_table(result);
+  }
+  if (!options.quiet) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    fmt::print(stderr, "{} runs simulated in {:.3g} s\n", result.runs, took.count());
+  }
+  const bool any = result.all.error.rows + result.all.relative > 0;
+  return any ? kDone : kNothingFeasible;
 }
 
 }  // namespace
 
 int run_validate(const Arguments& arguments, std::ostream& out) {
-  constexpr unsigned kColumns = 100;
-  std::string data;
-  std::string only;
-  std::string format;
-  po::options_description options("Options", kColumns);
+  if (!arguments.empty() && arguments[0] == "kernels") {
+    return run_validate_kernels({arguments.begin() + 1, arguments.end()}, out);
+  }
+  Options values;
+  std::string what;
+  po::options_description options("Options");
   auto add = options.add_options();
-  add("data", po::value(&data)->value_name("DIR"), "folder of the measurements");
-  add("only", po::value(&only)->value_name("OPERATION"), "this operation alone (gemm, nccl, ...)");
-  add("format", po::value(&format)->value_name("FORMAT")->default_value("table"), "table or json");
+  add("family", po::value(&values.family)->value_name("X"), "rows of this family alone (TRT17, ...)");
+  add("rows", po::value(&values.rows)->value_name("FILE.csv"),
+      "these measurements in place of the shipped ones (docs/formats/published.md)");
+  add("show-scenario", po::value(&values.show)->value_name("ID"),
+      "print the scenario of one row and stop");
+  add("format", po::value(&values.format)->value_name("FORMAT")->default_value("table"),
+      "table, json or csv");
+  add_jobs_option(options, values.jobs);
+  add("quiet", po::bool_switch(&values.quiet), "no progress");
   add("help,h", "this text");
   po::options_description all;
-  all.add(options).add_options()("what", po::value<std::string>());
+  all.add(options).add_options()("what", po::value(&what));
   po::positional_options_description places;
   places.add("what", 1);
   po::variables_map found;
   if (!parse_options(arguments, all, places, found)) {
-    out << kIntroduction << options;
+    out << kUsage << options;
     return kDone;
   }
-  po::notify(found);
-  if (found.count("what") == 0 || found["what"].as<std::string>() != "kernels") {
+  check_format(values.format, {"table", "json", "csv"});
+  check_jobs(values.jobs);
+  if (!what.empty() && what != "convert") {
     throw InputError(Diagnostic{.field = "validate",
-                                .message = "what is to be validated?",
-                                .hint = "moesim validate kernels --data DIR"});
+                                .message = fmt::format("\"{}\" is nothing to validate", what),
+                                .hint = "kernels, convert, or nothing"});
   }
-  if (data.empty()) {
-    throw InputError(Diagnostic{
-        .field = "--data", .message = "is required", .hint = "moesim validate kernels --data DIR"});
+  if (what == "convert") {
+    if (values.rows.empty()) {
+      throw InputError(Diagnostic{.field = "--rows", .message = "is required", .hint = ""});
+    }
+    out << scenario::published_text(scenario::read_published_csv(values.rows));
+    return kDone;
   }
-  check_format(format, {"table", "json"});
-  const report::KernelValidation validation = validate(data, only);
-  out << (format == "json" ? report::validation_json(validation)
-                           : report::validation_table(validation));
-  return kDone;
+  const scenario::PublishedRows rows = read_rows(values);
+  check_family(rows, values.family);
+  const catalog::Catalog catalog = scenario::read_run_catalog();
+  if (!values.show.empty()) return show_scenario(rows, values.show, catalog, out);
+  return score(rows, values, catalog, out);
 }
 
 }  // namespace moesim::cli

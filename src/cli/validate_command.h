@@ -1,5 +1,7 @@
-// `moesim validate kernels --data DIR`: the error of the shipped curves on measured latencies.
+// `moesim validate`: every published measurement we know, simulated, with its error.
 //
+// `validate kernels` scores the operators' curves instead; `validate convert` writes a table of
+// measurements in the form in which they are shipped.
 // Layer: cli.
 #pragma once
 

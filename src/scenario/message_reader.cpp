@@ -59,21 +59,6 @@ Place place_of_offset(std::string_view text, std::size_t offset) {
   return place;
 }
 
-/// False, with a report, if the bytes are no UTF-8 text.
-bool check_encoding(std::string_view text, Findings& findings) {
-  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
-    findings.error_at({1, 1}, "", "the file is UTF-16", "save it as UTF-8");
-    return false;
-  }
-  const std::size_t bad = std::min(first_bad_utf8(text), text.find('\0'));
-  if (bad == std::string_view::npos) return true;
-  findings.error_at(place_of_offset(text, bad), "",
-                    fmt::format("the byte 0x{:02x} is not UTF-8 text",
-                                static_cast<unsigned>(static_cast<unsigned char>(text[bad]))),
-                    "save the file as UTF-8; is it compressed or binary?");
-  return false;
-}
-
 /// Passes protobuf's own complaints on; the outline has found nearly all of them before.
 class ForwardErrors : public google::protobuf::io::ErrorCollector {
  public:
@@ -137,6 +122,20 @@ bool parse_json(const std::string& text, Message& message, Findings& findings) {
 }
 
 }  // namespace
+
+bool check_encoding(std::string_view text, Findings& findings) {
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) {
+    findings.error_at({1, 1}, "", "the file is UTF-16", "save it as UTF-8");
+    return false;
+  }
+  const std::size_t bad = std::min(first_bad_utf8(text), text.find('\0'));
+  if (bad == std::string_view::npos) return true;
+  findings.error_at(place_of_offset(text, bad), "",
+                    fmt::format("the byte 0x{:02x} is not UTF-8 text",
+                                static_cast<unsigned>(static_cast<unsigned char>(text[bad]))),
+                    "save the file as UTF-8; is it compressed or binary?");
+  return false;
+}
 
 std::string read_file(const std::string& path, std::size_t limit) {
   check_regular_file(path);

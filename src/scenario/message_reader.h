@@ -23,6 +23,9 @@ inline constexpr std::size_t kMaxInputBytes = std::size_t{16} << 20U;
 /// than `limit`.
 [[nodiscard]] std::string read_file(const std::string& path, std::size_t limit);
 
+/// False, with a report, if the bytes are no UTF-8 text.
+[[nodiscard]] bool check_encoding(std::string_view text, Findings& findings);
+
 /// Fills `message` with every field of `text` that is right and reports the rest. False if the text
 /// could not be walked to its end: what is missing in the message may then stand in the text.
 [[nodiscard]] bool read_message(std::string_view text, Syntax syntax,

@@ -1,0 +1,263 @@
+#include "validation/row_scenario.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "core/text.h"
+#include "validation/row_names.h"
+
+namespace moesim::validation {
+namespace {
+
+using scenario::PublishedRow;
+
+// Requests of a run that the row does not count. TensorRT-LLM's benchmark page takes 3,000, and
+// 1,000 where a request has more than 20,000 tokens.
+constexpr std::int64_t kOfflineRequests = 3000;
+constexpr std::int64_t kOfflineLongRequests = 1000;
+constexpr double kLongRequest = 20'000;
+// A prefill-only run is steady from its first iterations on: rounds of what a rank takes at once.
+constexpr std::int64_t kPrefillRounds = 6;
+constexpr std::int64_t kClosedRounds = 6;
+constexpr std::int64_t kLeastClosed = 48;
+constexpr double kSteadySeconds = 90;
+constexpr double kWarmUpSeconds = 30;
+
+/// Thrown inside plan_row alone.
+struct Refused {
+  std::string reason;
+};
+
+double needed(const std::optional<double>& value, const char* what) {
+  if (!value) throw Refused{fmt::format("{} is not published", what)};
+  return *value;
+}
+
+std::int64_t degree(const std::optional<double>& value, const char* what) {
+  const double x = needed(value, what);
+  constexpr double kMost = 16'384;
+  if (x < 1 || x > kMost || x != std::floor(x)) {
+    throw Refused{fmt::format("{} = {:g} is no number of GPUs", what, x)};
+  }
+  return static_cast<std::int64_t>(x);
+}
+
+std::int64_t tokens(double x) {
+  constexpr double kMost = 10'000'000;
+  if (!(x >= 0.5) || x > kMost) throw Refused{fmt::format("{:g} tokens cannot be simulated", x)};
+  return static_cast<std::int64_t>(std::llround(x));
+}
+
+class Planner {
+ public:
+  Planner(const PublishedRow& row, const scenario::PublishedRows& all,
+          const catalog::Catalog& catalog)
+      : row_(row), all_(all), catalog_(catalog) {}
+
+  RowScenario plan() {
+    names();
+    const std::string cluster_text = cluster();
+    const std::string workload_text = workload();
+    plan_.text = fmt::format("model: \"{}\"\n{}{}{}", model_->name, cluster_text, deployment(),
+                             workload_text);
+    return std::move(plan_);
+  }
+
+ private:
+  void assume(std::string text) { plan_.assumed.push_back(std::move(text)); }
+
+  void names() {
+    if (row_.pd_mode == "kernel") throw Refused{"a kernel, not a deployment"};
+    model_ = model_of(row_.model, catalog_);
+    if (model_ == nullptr) throw Refused{fmt::format("model \"{}\" is not in the catalog", row_.model)};
+    gpu_ = gpu_of(row_.gpu, catalog_);
+    if (gpu_ == nullptr) throw Refused{fmt::format("GPU \"{}\" is not in the catalog", row_.gpu)};
+    engine_ = engine_of(row_.engine, catalog_);
+    if (engine_ == nullptr) {
+      throw Refused{fmt::format("engine \"{}\" is not in the catalog", row_.engine)};
+    }
+    const auto formats = formats_of(row_.precision, *model_, *engine_);
+    if (!formats) throw Refused{fmt::format("number format \"{}\" is not known", row_.precision)};
+    formats_ = *formats;
+    prefill_only_ = row_.pd_mode == "prefill_only" || row_.output_tokens == 1.0;
+    if (row_.pd_mode == "decode_only") throw Refused{"decode alone is not simulated yet"};
+    if (row_.pd_mode.starts_with("disagg")) throw Refused{"separate pools are not simulated yet"};
+  }
+
+  std::string cluster() {
+    tp_ = degree(row_.tp, "tp");
+    pp_ = row_.pp ? degree(row_.pp, "pp") : 1;
+    dp_ = row_.dp ? degree(row_.dp, "dp") : 1;
+    ep_ = row_.ep ? degree(row_.ep, "ep") : 1;
+    if (dp_ > 1 && ep_ <= tp_) std::swap(dp_, replicas_);
+    const std::int64_t used = tp_ * pp_ * dp_ * replicas_;
+    const double gpus = row_.gpus.value_or(static_cast<double>(used));
+    if (gpus != static_cast<double>(used)) {
+      throw Refused{fmt::format("its layout takes {} GPUs, the row counts {:g}", used, gpus)};
+    }
+    const std::int64_t nodes = row_.nodes ? degree(row_.nodes, "nodes") : (used + 7) / 8;
+    const std::int64_t per_node = (used + nodes - 1) / nodes;
+    plan_.gpus = gpus;
+    std::string text = fmt::format("cluster {{\n  gpu: \"{}\"\n  nodes: {}\n  gpus_per_node: {}\n",
+                                   gpu_->name, nodes, per_node);
+    const std::string links = to_lower(row_.interconnect);
+    if (links.find("no nvlink") != std::string::npos) {
+      const auto generation = number_behind(links, "pcie");
+      if (generation) {
+        const std::string name = fmt::format("PCIe{:g}-x16", *generation);
+        if (catalog_.find_fabric(name) != nullptr) text += fmt::format("  scale_up: \"{}\"\n", name);
+      }
+    }
+    return text + "}\n";
+  }
+
+  [[nodiscard]] std::int64_t ranks() const { return dp_ * replicas_; }
+
+  std::string deployment() {
+    std::string text = fmt::format(
+        "deployment {{\n  engine: \"{}\"\n{}{}  tp: {}\n  pp: {}\n  dp: {}\n  ep: {}\n"
+        "  replicas: {}\n",
+        engine_->name,
+        formats_.weights.empty() ? "" : fmt::format("  precision: \"{}\"\n", formats_.weights),
+        formats_.kv_cache == "auto" ? ""
+                                    : fmt::format("  kv_cache_dtype: \"{}\"\n", formats_.kv_cache),
+        tp_, pp_, dp_, ep_, replicas_);
+    text += "  scheduler {\n";
+    std::optional<double> sequences = number_behind(row_.note, "max_num_seqs");
+    if (const auto most = most_of_range("max batch")) sequences = most;
+    std::optional<double> batched = number_before(row_.note, "batched tokens");
+    if (prefill_only_) {
+      if (const auto batch = number_behind(row_.note, "batch")) {
+        if (row_.note.find(fmt::format("batch: {:g} tokens", *batch)) != std::string::npos) {
+          batched = batch;
+        }
+      }
+    }
+    if (engine_->name == "TensorRT-LLM") {
+      if (!sequences) sequences = 2048;
+      if (!batched) batched = 8192;
+    }
+    if (sequences && batched) batched = std::max(*batched, *sequences);
+    if (sequences) text += fmt::format("    max_num_seqs: {:.0f}\n", *sequences);
+    if (batched) text += fmt::format("    max_num_batched_tokens: {:.0f}\n", *batched);
+    return text + "  }\n}\n";
+  }
+
+  /// The larger end of "max batch 896-1024".
+  [[nodiscard]] std::optional<double> most_of_range(const char* words) const {
+    const auto first = number_behind(row_.note, words);
+    if (!first) return std::nullopt;
+    const auto last = number_behind(row_.note, fmt::format("{} {:g}-", words, *first));
+    return last ? last : first;
+  }
+
+  [[nodiscard]] const scenario::RecordedRun* recording() const {
+    for (const scenario::RecordedRun& r : all_.recordings) {
+      if (catalog_.find_model(r.model) == model_ && catalog_.find_gpu(r.gpu) == gpu_ &&
+          row_.source.find(r.source) != std::string::npos) {
+        return &r;
+      }
+    }
+    return nullptr;
+  }
+
+  double input_tokens() {
+    if (row_.input_tokens) return *row_.input_tokens;
+    for (const scenario::DatasetLengths& d : all_.datasets) {
+      if (row_.source.find(d.source) == std::string::npos) continue;
+      if (catalog_.find_model(d.model) != model_) continue;
+      assume(fmt::format("{:g} input tokens: {}", d.input_tokens, d.basis));
+      return d.input_tokens;
+    }
+    throw Refused{"the input length is not published"};
+  }
+
+  std::string workload() {
+    if (const scenario::RecordedRun* run = recording()) {
+      plan_.load = Load::Recorded;
+      return fmt::format("workload {{ trace {{ file: \"{}\" format: CSV }} }}\n", run->file);
+    }
+    input_ = tokens(input_tokens());
+    output_ = prefill_only_ ? 1 : tokens(needed(row_.output_tokens, "the output length"));
+    const std::string lengths =
+        fmt::format("  input {{ fixed_tokens: {} }}\n  output {{ fixed_tokens: {} }}\n", input_,
+                    output_);
+    auto stated = number_before(row_.note, "requests");
+    if (!stated) stated = number_before(row_.source, "requests");
+    if (row_.concurrency_per_gpu) return closed_loop(lengths, stated);
+    if (row_.request_rate && std::isinf(*row_.request_rate)) return offline(lengths, stated);
+    if (row_.request_rate) return open_loop(lengths, stated);
+    if (prefill_only_) return offline(lengths, stated);
+    throw Refused{"neither a rate nor a concurrency is published"};
+  }
+
+  std::string offline(const std::string& lengths, const std::optional<double>& stated) {
+    plan_.load = Load::Offline;
+    std::int64_t requests = stated ? tokens(*stated) : 0;
+    if (requests == 0 && prefill_only_) {
+      constexpr std::int64_t kTokensAtOnce = 16'384;
+      requests = ranks() * kPrefillRounds * std::max<std::int64_t>(1, kTokensAtOnce / input_);
+      assume(fmt::format("{} prompts", requests));
+    } else if (requests == 0) {
+      const bool is_long = static_cast<double>(input_ + output_) > kLongRequest;
+      requests = is_long ? kOfflineLongRequests : kOfflineRequests;
+      assume(fmt::format("{} requests", requests));
+    }
+    return fmt::format("workload {{\n  concurrency: {}\n{}}}\nsimulation {{ max_requests: {} }}\n",
+                       requests, lengths, requests);
+  }
+
+  std::string closed_loop(const std::string& lengths, const std::optional<double>& stated) {
+    plan_.load = Load::Closed;
+    plan_.concurrency =
+        std::max<std::int64_t>(1, std::llround(*row_.concurrency_per_gpu * plan_.gpus));
+    std::int64_t requests =
+        stated ? tokens(*stated) : std::max(kLeastClosed, kClosedRounds * plan_.concurrency);
+    if (prefill_only_) requests = std::min(requests, 3 * plan_.concurrency);
+    if (requests < 3 * plan_.concurrency) plan_.load = Load::Offline;
+    return fmt::format("workload {{\n  concurrency: {}\n{}}}\nsimulation {{ max_requests: {} }}\n",
+                       std::min(plan_.concurrency, requests), lengths, requests);
+  }
+
+  std::string open_loop(const std::string& lengths, const std::optional<double>& stated) {
+    plan_.load = stated ? Load::Open : Load::Steady;
+    plan_.warm_up_s = stated ? 0.0 : kWarmUpSeconds;
+    const std::string end =
+        stated ? fmt::format("max_requests: {}", tokens(*stated))
+               : fmt::format("warm_up: \"{:g} s\" duration: \"{:g} s\"", kWarmUpSeconds,
+                             kSteadySeconds);
+    return fmt::format(
+        "workload {{\n  arrivals {{ poisson {{}} }}\n  rate: \"{:g} req/s\"\n{}}}\n"
+        "simulation {{ {} }}\n",
+        *row_.request_rate, lengths, end);
+  }
+
+  const PublishedRow& row_;
+  const scenario::PublishedRows& all_;
+  const catalog::Catalog& catalog_;
+  const catalog::Model* model_ = nullptr;
+  const catalog::Gpu* gpu_ = nullptr;
+  const catalog::Engine* engine_ = nullptr;
+  Formats formats_;
+  bool prefill_only_ = false;
+  std::int64_t tp_ = 1, pp_ = 1, dp_ = 1, ep_ = 1, replicas_ = 1;
+  std::int64_t input_ = 0, output_ = 0;
+  RowScenario plan_;
+};
+
+}  // namespace
+
+RowPlan plan_row(const scenario::PublishedRow& row, const scenario::PublishedRows& all,
+                 const catalog::Catalog& catalog) {
+  try {
+    return Planner(row, all, catalog).plan();
+  } catch (Refused& refused) {
+    return LeftOut{std::move(refused.reason)};
+  }
+}
+
+}  // namespace moesim::validation

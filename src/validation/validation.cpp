@@ -1,0 +1,223 @@
+#include "validation/validation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+
+#include "validation/relative_rows.h"
+#include "validation/row_metric.h"
+#include "validation/row_runs.h"
+
+namespace moesim::validation {
+namespace {
+
+using scenario::PublishedRow;
+
+constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+/// Rows, what each asks, and the runs that answer.
+class Scorer {
+ public:
+  Scorer(const scenario::PublishedRows& rows, const std::string& family,
+         const catalog::Catalog& catalog)
+      : rows_(rows), family_(family), catalog_(catalog), question_of_(rows.rows.size(), kNone),
+        reason_(rows.rows.size()) {}
+
+  Validation score(int jobs, const sweep::CountProgress& progress) {
+    pairs_.resize(rows_.rows.size());
+    for (std::size_t i = 0; i < rows_.rows.size(); ++i) {
+      if (wanted(rows_.rows[i])) prepare(i);
+    }
+    const Answers answers = ask(questions_, catalog_, jobs, progress);
+    Validation validation;
+    validation.runs = answers.runs;
+    for (std::size_t i = 0; i < rows_.rows.size(); ++i) {
+      if (wanted(rows_.rows[i])) validation.rows.push_back(result(i, answers));
+    }
+    return validation;
+  }
+
+ private:
+  [[nodiscard]] bool wanted(const PublishedRow& row) const {
+    return family_.empty() || row.family() == family_;
+  }
+
+  void prepare(std::size_t i) {
+    const PublishedRow& row = rows_.rows[i];
+    if (!row.value || !(*row.value > 0)) {
+      reason_[i] = "no measured value above 0";
+    } else if (row.metric.find("simulated") != std::string::npos) {
+      reason_[i] = "another simulator's prediction, not a measurement";
+    } else if (is_relative(row)) {
+      pairs_[i] = pair_of(row, rows_.rows);
+      if (!pairs_[i]) {
+        reason_[i] = "the two runs it compares are not both published";
+        return;
+      }
+      ask_for(pairs_[i]->above);
+      ask_for(pairs_[i]->below);
+    } else {
+      ask_for(i);
+    }
+  }
+
+  void ask_for(std::size_t i) {
+    if (question_of_[i] != kNone || !reason_[i].empty()) return;
+    const PublishedRow& row = rows_.rows[i];
+    const auto metric = metric_of(row);
+    if (!metric) {
+      reason_[i] = fmt::format("metric \"{}\" in \"{}\" is not one that a run has", row.metric,
+                               row.unit);
+      return;
+    }
+    RowPlan plan = plan_row(row, rows_, catalog_);
+    if (const auto* out = std::get_if<LeftOut>(&plan)) {
+      reason_[i] = out->reason;
+      return;
+    }
+    question_of_[i] = questions_.size();
+    questions_.push_back({std::get<RowScenario>(std::move(plan)), *metric});
+  }
+
+  /// Prediction of an absolute row; fills the outcome if there is none.
+  std::optional<double> predicted(std::size_t i, const Answers& answers, RowResult& out) const {
+    if (question_of_[i] == kNone) {
+      out.reason = reason_[i];
+      return std::nullopt;
+    }
+    const Answer& answer = answers.answers[question_of_[i]];
+    if (!answer.value) {
+      out.outcome = Outcome::Refused;
+      out.reason = answer.refusal;
+    }
+    return answer.value;
+  }
+
+  RowResult result(std::size_t i, const Answers& answers) const {
+    RowResult out;
+    out.row = rows_.rows[i];
+    out.derived = out.row.note.find("[my inference") != std::string::npos;
+    out.relative = is_relative(out.row);
+    std::optional<double> value;
+    if (!out.relative) {
+      value = predicted(i, answers, out);
+      if (question_of_[i] != kNone) out.assumed = questions_[question_of_[i]].plan.assumed;
+    } else if (pairs_[i]) {
+      const Pair& pair = *pairs_[i];
+      const auto above = predicted(pair.above, answers, out);
+      const auto below = above ? predicted(pair.below, answers, out) : std::nullopt;
+      if (above && below && *below > 0) {
+        value = *above / *below;
+        if (pair.per_gpu) {
+          *value *= rows_.rows[pair.below].gpus.value_or(1) / rows_.rows[pair.above].gpus.value_or(1);
+        }
+      } else {
+        const std::size_t lacking = above ? pair.below : pair.above;
+        out.reason = fmt::format("{}: {}", rows_.rows[lacking].id, out.reason);
+      }
+    } else {
+      out.reason = reason_[i];
+    }
+    if (value && std::isfinite(*value)) {
+      out.outcome = Outcome::Scored;
+      out.predicted = *value;
+    }
+    return out;
+  }
+
+  const scenario::PublishedRows& rows_;
+  const std::string& family_;
+  const catalog::Catalog& catalog_;
+  std::vector<Question> questions_;
+  std::vector<std::size_t> question_of_;
+  std::vector<std::string> reason_;
+  std::vector<std::optional<Pair>> pairs_;
+};
+
+FamilySummary summary(const std::string& family, const std::vector<const RowResult*>& rows) {
+  FamilySummary s;
+  s.family = family;
+  std::vector<double> measured;
+  std::vector<double> predicted;
+  for (const RowResult* r : rows) {
+    if (r->outcome == Outcome::Refused) ++s.refused;
+    if (r->outcome == Outcome::LeftOut) ++s.left_out;
+    if (r->outcome != Outcome::Scored) continue;
+    if (r->relative) {
+      constexpr double kFifth = 0.2;
+      ++s.relative;
+      if ((r->predicted > 1.0) == (*r->row.value > 1.0)) ++s.same_sign;
+      if (std::abs(r->error()) <= kFifth) ++s.within_fifth;
+    } else if (!r->derived) {
+      measured.push_back(*r->row.value);
+      predicted.push_back(r->predicted);
+    }
+  }
+  s.error = error_figures(measured, predicted);
+  s.kendall = kendall_tau(measured, predicted);
+  return s;
+}
+
+/// Families in the order in which they first stand.
+void summarize(Validation& v) {
+  std::vector<std::string> families;
+  std::vector<const RowResult*> all;
+  for (const RowResult& r : v.rows) {
+    all.push_back(&r);
+    const std::string family = r.row.family();
+    if (std::find(families.begin(), families.end(), family) == families.end()) {
+      families.push_back(family);
+    }
+  }
+  for (const std::string& family : families) {
+    std::vector<const RowResult*> own;
+    for (const RowResult* r : all) {
+      if (r->row.family() == family) own.push_back(r);
+    }
+    v.families.push_back(summary(family, own));
+    std::vector<std::string> metrics;
+    for (const RowResult* r : own) {
+      const bool counts = r->outcome == Outcome::Scored && !r->relative && !r->derived;
+      if (counts && std::find(metrics.begin(), metrics.end(), r->row.metric) == metrics.end()) {
+        metrics.push_back(r->row.metric);
+      }
+    }
+    if (metrics.size() < 2) continue;
+    for (const std::string& metric : metrics) {
+      std::vector<const RowResult*> part;
+      for (const RowResult* r : own) {
+        if (r->outcome == Outcome::Scored && !r->relative && r->row.metric == metric) part.push_back(r);
+      }
+      v.families.push_back(summary(family, part));
+      v.families.back().metric = metric;
+    }
+  }
+  v.all = summary("all", all);
+  const auto place = [&](const RowResult& r) {
+    return std::find(families.begin(), families.end(), r.row.family()) - families.begin();
+  };
+  std::stable_sort(v.rows.begin(), v.rows.end(), [&](const RowResult& a, const RowResult& b) {
+    if (place(a) != place(b)) return place(a) < place(b);
+    const auto rank = [](const RowResult& r) {
+      return r.outcome == Outcome::Refused ? 0 : (r.outcome == Outcome::Scored ? 1 : 2);
+    };
+    if (rank(a) != rank(b)) return rank(a) < rank(b);
+    return a.outcome == Outcome::Scored && std::abs(a.error()) > std::abs(b.error());
+  });
+}
+
+}  // namespace
+
+Validation validate_rows(const scenario::PublishedRows& rows, const std::string& family,
+                         const catalog::Catalog& catalog, int jobs,
+                         const sweep::CountProgress& progress) {
+  Validation validation = Scorer(rows, family, catalog).score(jobs, progress);
+  validation.notes = rows.notes;
+  summarize(validation);
+  return validation;
+}
+
+}  // namespace moesim::validation
