@@ -30,15 +30,18 @@ constexpr const char* kUsage =
     "moesim validate kernels --data DIR\n"
     "moesim validate convert --rows FILE.csv\n\n"
     "Simulates every published measurement that the model covers and says how far off it is: per\n"
-    "row, per family and per metric. Rows become scenarios by the rules of docs/models/accuracy.md;\n"
+    "row, per family and per metric. Rows become scenarios by the rules of "
+    "docs/models/accuracy.md;\n"
     "rows that ask for the same scenario share a run. What is not simulated is listed with the\n"
     "reason. Nothing in the model is fitted to these rows.\n\n"
     "  moesim validate --family TRT17\n"
     "  moesim validate --rows my_runs.csv --format csv\n"
     "  moesim validate --show-scenario MLP41-002\n\n"
-    "`kernels` scores the operators' curves on measured latencies (moesim validate kernels --help).\n"
+    "`kernels` scores the operators' curves on measured latencies (moesim validate kernels "
+    "--help).\n"
     "`convert` writes a table in the form in which rows are shipped.\n"
-    "The output is the same for any --jobs. Exit codes: 0 done, 1 nothing could be scored, 2 wrong\n"
+    "The output is the same for any --jobs. Exit codes: 0 done, 1 nothing could be scored, 2 "
+    "wrong\n"
     "input.\n\n";
 
 struct Options {
@@ -48,6 +51,7 @@ struct Options {
   std::string show;
   int jobs = 0;
   bool quiet = false;
+  bool replay = false;
 };
 
 scenario::PublishedRows read_rows(const Options& options) {
@@ -72,10 +76,9 @@ void check_family(const scenario::PublishedRows& rows, std::string& family) {
       known.push_back(row.family());
     }
   }
-  throw InputError(
-      Diagnostic{.field = "--family",
-                 .message = fmt::format("no row is of the family \"{}\"", family),
-                 .hint = fmt::format("known: {}", fmt::join(known, ", "))});
+  throw InputError(Diagnostic{.field = "--family",
+                              .message = fmt::format("no row is of the family \"{}\"", family),
+                              .hint = fmt::format("known: {}", fmt::join(known, ", "))});
 }
 
 int show_scenario(const scenario::PublishedRows& rows, const std::string& id,
@@ -106,11 +109,12 @@ int score(const scenario::PublishedRows& rows, const Options& options,
           const catalog::Catalog& catalog, std::ostream& out) {
   const auto start = std::chrono::steady_clock::now();
   Progress bar("validate", options.quiet);
-  const validation::Validation result = validation::validate_rows(
+  validation::Validation result = validation::validate_rows(
       rows, options.family, catalog, options.jobs, [&](std::int64_t done, std::int64_t count) {
         bar.update(static_cast<double>(done) / static_cast<double>(count),
                    fmt::format("{}/{} runs", done, count));
       });
+  if (options.replay) result.replays = validation::replay_recordings(rows, catalog, options.jobs);
   bar.finish();
   if (options.format == "json") {
     out << report::published_json(result);
@@ -137,7 +141,8 @@ int run_validate(const Arguments& arguments, std::ostream& out) {
   std::string what;
   po::options_description options("Options");
   auto add = options.add_options();
-  add("family", po::value(&values.family)->value_name("X"), "rows of this family alone (TRT17, ...)");
+  add("family", po::value(&values.family)->value_name("X"),
+      "rows of this family alone (TRT17, ...)");
   add("rows", po::value(&values.rows)->value_name("FILE.csv"),
       "these measurements in place of the shipped ones (docs/formats/published.md)");
   add("show-scenario", po::value(&values.show)->value_name("ID"),
@@ -145,6 +150,8 @@ int run_validate(const Arguments& arguments, std::ostream& out) {
   add("format", po::value(&values.format)->value_name("FORMAT")->default_value("table"),
       "table, json or csv");
   add_jobs_option(options, values.jobs);
+  add("replay", po::bool_switch(&values.replay),
+      "also replay the runs whose requests are known one by one");
   add("quiet", po::bool_switch(&values.quiet), "no progress");
   add("help,h", "this text");
   po::options_description all;

@@ -301,12 +301,12 @@ CollectiveCost direct_all_reduce(const Topology& topology, std::span<const GpuId
                                  const CollectiveCurves& curves) {
   check_distinct(group);
   if (group.size() < 2) return {.algorithm = "none"};
-  MOESIM_CHECK(shares_scale_up(topology, group), "a direct all-reduce stays on scale-up links");
   if (curves.engine && fits_curves(topology, {group.begin(), group.end()})) {
     CollectiveCost cost{.algorithm = "measured"};
     cost.measured.emplace_back(curves.engine->at(static_cast<std::int64_t>(group.size())));
     return cost;
   }
+  MOESIM_CHECK(shares_scale_up(topology, group), "a direct all-reduce stays on scale-up links");
   const auto n = static_cast<double>(group.size());
   return sum({{.step = pairwise_step(topology, group), .steps = 1, .share = 1.0 / n}}, 2.0,
              "direct");

@@ -61,14 +61,13 @@ std::string family_line(const FamilySummary& s) {
 }
 
 std::string row_line(const RowResult& r) {
-  std::string line = fmt::format(
-      "{} {} {} {:>10}", left(r.row.id, kIdWidth),
-      left(cut(r.row.model + ", " + r.row.gpu, kWhatWidth), kWhatWidth),
-      left(cut(r.row.metric, kMetricWidth), kMetricWidth),
-      r.row.value ? number_text(*r.row.value, 5) : "-");
+  std::string line = fmt::format("{} {} {} {:>10}", left(r.row.id, kIdWidth),
+                                 left(cut(r.row.model + ", " + r.row.gpu, kWhatWidth), kWhatWidth),
+                                 left(cut(r.row.metric, kMetricWidth), kMetricWidth),
+                                 r.row.value ? number_text(*r.row.value, 5) : "-");
   if (r.outcome == Outcome::Scored) {
-    line += fmt::format(" {:>10} {:>+7.1f} %{}", number_text(r.predicted, 5),
-                        kPercent * r.error(), r.derived ? " *" : "");
+    line += fmt::format(" {:>10} {:>+7.1f} %{}", number_text(r.predicted, 5), kPercent * r.error(),
+                        r.derived ? " *" : "");
     return line + "\n";
   }
   line += fmt::format(" {:>10}\n", word(r.outcome));
@@ -110,14 +109,59 @@ void fill(const RowResult& r, proto::PublishedComparison& out) {
   out.set_source(r.row.source);
 }
 
+std::string latency_line(std::string_view name, const validation::LatencyComparison& l) {
+  const auto error = [](double predicted, double measured) {
+    return measured > 0 ? fmt::format("{:>+7.1f} %", kPercent * (predicted / measured - 1.0)) : "-";
+  };
+  return fmt::format("  {} {:>10} {:>10} {} {:>10} {:>10} {} {:>6.2f}\n", left(name, 10),
+                     number_text(l.measured_median_ms, 5), number_text(l.predicted_median_ms, 5),
+                     error(l.predicted_median_ms, l.measured_median_ms),
+                     number_text(l.measured_p90_ms, 5), number_text(l.predicted_p90_ms, 5),
+                     error(l.predicted_p90_ms, l.measured_p90_ms), l.ks_distance);
+}
+
+std::string replay_lines(const std::vector<validation::Replay>& replays) {
+  std::string out =
+      fmt::format("\n{} {:>10} {:>10} {:>9} {:>10} {:>10} {:>9} {:>6}\n", left("replayed, ms", 12),
+                  "median", "predicted", "error", "p90", "predicted", "error", "KS");
+  for (const validation::Replay& r : replays) {
+    if (!r.reason.empty()) {
+      out += fmt::format("{}: not replayed: {}\n", r.run, r.reason);
+      continue;
+    }
+    out += fmt::format("{}, {} requests\n", r.run, r.requests);
+    out += latency_line("TTFT", r.ttft) + latency_line("end to end", r.end_to_end);
+  }
+  return out;
+}
+
+void fill(const validation::LatencyComparison& l, proto::ReplayedLatency& out) {
+  out.set_measured_median_ms(rounded(l.measured_median_ms));
+  out.set_predicted_median_ms(rounded(l.predicted_median_ms));
+  out.set_measured_p90_ms(rounded(l.measured_p90_ms));
+  out.set_predicted_p90_ms(rounded(l.predicted_p90_ms));
+  out.set_ks_distance(rounded(l.ks_distance));
+}
+
+void fill(const validation::Replay& r, proto::ReplayComparison& out) {
+  out.set_run(r.run);
+  out.set_requests(r.requests);
+  out.set_reason(r.reason);
+  if (!r.reason.empty()) return;
+  fill(r.ttft, *out.mutable_ttft());
+  fill(r.end_to_end, *out.mutable_end_to_end());
+}
+
 }  // namespace
 
 std::string published_table(const validation::Validation& v) {
   std::string out = fmt::format("{} published rows, {} simulated runs\n", v.rows.size(), v.runs);
   for (const std::string& note : v.notes) out += "note: " + note + "\n";
   out +=
-      "error: |predicted - measured| / measured; bias: median of predicted / measured, less 1; tau:\n"
-      "Kendall's, of predicted against measured; effects: ratios of two runs on the right side of 1 "
+      "error: |predicted - measured| / measured; bias: median of predicted / measured, less 1; "
+      "tau:\n"
+      "Kendall's, of predicted against measured; effects: ratios of two runs on the right side of "
+      "1 "
       "/\nwithin 20 % / all; refused: measured, but the model does not run it\n\n";
   out += fmt::format("{} {:>5} {:>8} {:>8} {:>9} {:>6} {:>9} {:>7} {:>7}\n",
                      left("family", kFamilyWidth), "rows", "median", "p90", "bias", "tau",
@@ -132,6 +176,7 @@ std::string published_table(const validation::Validation& v) {
     out += row_line(r);
     derived = derived || (r.derived && r.outcome == Outcome::Scored);
   }
+  if (!v.replays.empty()) out += replay_lines(v.replays);
   if (derived) out += "\n* computed from other rows by who collected them\n";
   return out;
 }
@@ -144,6 +189,7 @@ std::string published_json(const validation::Validation& v) {
   fill(v.all, *message.mutable_all());
   for (const RowResult& r : v.rows) fill(r, *message.add_row());
   for (const std::string& note : v.notes) message.add_note(note);
+  for (const validation::Replay& r : v.replays) fill(r, *message.add_replay());
   return message_json(message);
 }
 
@@ -154,9 +200,9 @@ std::string published_csv(const validation::Validation& v) {
     const bool scored = r.outcome == Outcome::Scored;
     csv += csv_row({r.row.id, r.row.model, r.row.gpu, r.row.metric, r.row.unit,
                     r.row.value ? plain_number(*r.row.value) : "",
-                    scored ? plain_number(r.predicted) : "",
-                    scored ? plain_number(r.error()) : "", std::string(word(r.outcome)), r.reason,
-                    r.relative ? "true" : "false", r.derived ? "true" : "false"});
+                    scored ? plain_number(r.predicted) : "", scored ? plain_number(r.error()) : "",
+                    std::string(word(r.outcome)), r.reason, r.relative ? "true" : "false",
+                    r.derived ? "true" : "false"});
   }
   return csv;
 }

@@ -104,11 +104,11 @@ class CellReader {
 
 struct Text {
   const char* column;
-  std::string PublishedRow::* member;
+  std::string PublishedRow::*member;
 };
 struct Number {
   const char* column;
-  std::optional<double> PublishedRow::* member;
+  std::optional<double> PublishedRow::*member;
 };
 constexpr std::array kTexts = {Text{"id", &PublishedRow::id},
                                Text{"source", &PublishedRow::source},
@@ -207,9 +207,8 @@ class TableReader {
     const std::string_view text = trimmed(cell.text);
     for (const Text& t : kTexts) {
       if (column != t.column) continue;
-      if (std::any_of(text.begin(), text.end(), [](char c) {
-            return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-          })) {
+      if (std::any_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
         findings_.error_at(cell.place, column, "holds control characters or line breaks");
         return;
       }

@@ -4,8 +4,10 @@
 // Layer: scenario.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace moesim::scenario {
@@ -28,6 +30,7 @@ struct DatasetLengths {
   std::string model;   ///< ... and whose model is this one of the catalog.
   double input_tokens = 0;
   std::string basis;
+  std::int64_t requests = 0;  ///< Of an offline run; 0: not known.
 };
 
 /// Requests of a published run, one by one.

@@ -25,19 +25,18 @@ namespace fs = std::filesystem;
 using proto::PublishedRun;
 
 struct Text {
-  std::string PublishedRow::* member;
+  std::string PublishedRow::*member;
   const char* field;
 };
 struct Number {
-  std::optional<double> PublishedRow::* member;
+  std::optional<double> PublishedRow::*member;
   const char* field;
 };
 constexpr std::array kTexts = {
-    Text{&PublishedRow::source, "source"}, Text{&PublishedRow::date, "date"},
-    Text{&PublishedRow::model, "model"},   Text{&PublishedRow::precision, "precision"},
-    Text{&PublishedRow::engine, "engine"}, Text{&PublishedRow::gpu, "gpu"},
-    Text{&PublishedRow::pd_mode, "pd_mode"},
-    Text{&PublishedRow::interconnect, "interconnect"}};
+    Text{&PublishedRow::source, "source"},   Text{&PublishedRow::date, "date"},
+    Text{&PublishedRow::model, "model"},     Text{&PublishedRow::precision, "precision"},
+    Text{&PublishedRow::engine, "engine"},   Text{&PublishedRow::gpu, "gpu"},
+    Text{&PublishedRow::pd_mode, "pd_mode"}, Text{&PublishedRow::interconnect, "interconnect"}};
 constexpr std::array kNumbers = {Number{&PublishedRow::gpus, "gpus"},
                                  Number{&PublishedRow::nodes, "nodes"},
                                  Number{&PublishedRow::tp, "tp"},
@@ -70,9 +69,8 @@ void write_run(const PublishedRow& row, PublishedRun& run) {
     if (value) reflection.SetDouble(&run, type->FindFieldByName(n.field), *value);
   }
   if (row.request_rate) {
-    run.set_request_rate_per_s(std::isinf(*row.request_rate)
-                                   ? "inf"
-                                   : fmt::format("{}", *row.request_rate));
+    run.set_request_rate_per_s(
+        std::isinf(*row.request_rate) ? "inf" : fmt::format("{}", *row.request_rate));
   }
 }
 
@@ -91,7 +89,8 @@ class RowsReader {
       rows_.datasets.push_back({.source = d.source(),
                                 .model = d.model(),
                                 .input_tokens = d.input_tokens(),
-                                .basis = d.basis()});
+                                .basis = d.basis(),
+                                .requests = d.requests()});
     }
     for (const proto::RecordedRun& r : message.recording()) {
       rows_.recordings.push_back({.source = r.source(),
@@ -181,8 +180,7 @@ std::string published_text(const PublishedRows& rows) {
   for (const PublishedRow& row : rows.rows) {
     if (last == nullptr || !same_run(*last, row)) write_run(row, *message.add_run());
     last = &row;
-    proto::PublishedFigure& figure =
-        *message.mutable_run(message.run_size() - 1)->add_figure();
+    proto::PublishedFigure& figure = *message.mutable_run(message.run_size() - 1)->add_figure();
     figure.set_id(row.id);
     figure.set_metric(row.metric);
     if (row.value) figure.set_value(*row.value);

@@ -57,8 +57,7 @@ bool comparable(const PublishedRow& row, const PublishedRow& other) {
   return is_rate(other) && other.family() == row.family() && other.model == row.model &&
          other.gpu == row.gpu && other.precision == row.precision && other.engine == row.engine &&
          (row.pd_mode.empty() || other.pd_mode == row.pd_mode) &&
-         same(row.input_tokens, other.input_tokens) &&
-         same(row.output_tokens, other.output_tokens);
+         same(row.input_tokens, other.input_tokens) && same(row.output_tokens, other.output_tokens);
 }
 
 /// Numbers such as "22,476" or "2.2k" left and right of " vs ".
@@ -92,8 +91,8 @@ std::optional<Pair> pair_of_note(const PublishedRow& row, const std::vector<Publ
   const std::size_t vs = row.note.find(" vs ");
   if (vs == std::string::npos) return std::nullopt;
   std::size_t start = vs;
-  while (start > 0 && std::string_view("0123456789,.k").find(row.note[start - 1]) !=
-                          std::string_view::npos) {
+  while (start > 0 &&
+         std::string_view("0123456789,.k").find(row.note[start - 1]) != std::string_view::npos) {
     --start;
   }
   const auto a = published_number(std::string_view(row.note).substr(start, vs - start));

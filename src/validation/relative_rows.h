@@ -1,9 +1,9 @@
 // Which two measurements a relative row compares.
 //
-// A row "speedup_A_over_B" names layouts ("tp8", "ep96", "pp1", "dp8ep", ...): the pair are the rows
-// of its model, GPU, format and lengths that have them. Otherwise the numbers of its notes ("22,476
-// vs 20,025") are looked for among the measured values. Without a pair the row is left out.
-// Layer: validation.
+// A row "speedup_A_over_B" names layouts ("tp8", "ep96", "pp1", "dp8ep", ...): the pair are the
+// rows of its model, GPU, format and lengths that have them. Otherwise the numbers of its notes
+// ("22,476 vs 20,025") are looked for among the measured values. Without a pair the row is left
+// out. Layer: validation.
 #pragma once
 
 #include <cstddef>

@@ -24,8 +24,8 @@ struct Metric {
   enum class Per { System, Gpu, Node } per = Per::System;
   Statistic statistic = Statistic::Mean;
   double percent = 50;
-  double scale = 1;           ///< Published units in one SI unit: 1000 for ms.
-  double ttft_limit_ms = 0;   ///< Of SloMet.
+  double scale = 1;          ///< Published units in one SI unit: 1000 for ms.
+  double ttft_limit_ms = 0;  ///< Of SloMet.
   double itl_limit_ms = 0;
 };
 

@@ -38,9 +38,9 @@ std::string joined(const std::vector<std::string>& words) {
 
 /// "671b", "8b", "0528", "v0.1": says which of a family, not what is served.
 bool is_qualifier(const std::string& word) {
-  constexpr std::array kWords = {"instruct", "chat", "base", "hf",  "fp8",   "nvfp4", "fp4",
-                                 "bf16",     "fp16", "awq",  "dense", "moe", "class", "it",
-                                 "thinking", "model", "r1",  "v3"};
+  constexpr std::array kWords = {"instruct", "chat", "base",     "hf",    "fp8",   "nvfp4",
+                                 "fp4",      "bf16", "fp16",     "awq",   "dense", "moe",
+                                 "class",    "it",   "thinking", "model", "r1",    "v3"};
   if (std::find(kWords.begin(), kWords.end(), word) != kWords.end()) return true;
   const std::size_t digits = word.find_first_not_of("0123456789.");
   if (digits == std::string::npos) return true;
@@ -99,17 +99,21 @@ bool holds(const std::string& text, std::string_view part) {
 }  // namespace
 
 const catalog::Model* model_of(std::string_view text, const catalog::Catalog& catalog) {
+  if (const catalog::Model* exact = catalog.find_model(text)) return exact;
   std::vector<std::string> words = words_of(without_brackets(text));
   // From the longest run of leading words to the shortest, so that the most specific name wins.
   for (std::size_t count = words.size(); count > 0; --count) {
-    const std::string name = joined({words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count)});
+    const std::string name =
+        joined({words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count)});
     const catalog::Model* found = nullptr;
     for (const catalog::Model& model : catalog.models) {
       each_name(model, [&](const std::string& known) {
         const std::size_t owner = known.find('/');
-        const std::string_view bare =
-            owner == std::string::npos ? std::string_view(known) : std::string_view(known).substr(owner + 1);
-        if (found == nullptr && (joined(words_of(known)) == name || joined(words_of(bare)) == name)) {
+        const std::string_view bare = owner == std::string::npos
+                                          ? std::string_view(known)
+                                          : std::string_view(known).substr(owner + 1);
+        if (found == nullptr &&
+            (joined(words_of(known)) == name || joined(words_of(bare)) == name)) {
           found = &model;
         }
       });
@@ -121,6 +125,7 @@ const catalog::Model* model_of(std::string_view text, const catalog::Catalog& ca
 }
 
 const catalog::Gpu* gpu_of(std::string_view text, const catalog::Catalog& catalog) {
+  if (const catalog::Gpu* exact = catalog.find_gpu(text)) return exact;
   const GpuName wanted = gpu_name(text);
   const catalog::Gpu* best = nullptr;
   double best_off = 0;

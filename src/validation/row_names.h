@@ -14,7 +14,8 @@
 
 namespace moesim::validation {
 
-[[nodiscard]] const catalog::Model* model_of(std::string_view text, const catalog::Catalog& catalog);
+[[nodiscard]] const catalog::Model* model_of(std::string_view text,
+                                             const catalog::Catalog& catalog);
 [[nodiscard]] const catalog::Gpu* gpu_of(std::string_view text, const catalog::Catalog& catalog);
 /// The catalog's engine whose name the text starts with.
 [[nodiscard]] const catalog::Engine* engine_of(std::string_view text,

@@ -73,7 +73,8 @@ class Planner {
   void names() {
     if (row_.pd_mode == "kernel") throw Refused{"a kernel, not a deployment"};
     model_ = model_of(row_.model, catalog_);
-    if (model_ == nullptr) throw Refused{fmt::format("model \"{}\" is not in the catalog", row_.model)};
+    if (model_ == nullptr)
+      throw Refused{fmt::format("model \"{}\" is not in the catalog", row_.model)};
     gpu_ = gpu_of(row_.gpu, catalog_);
     if (gpu_ == nullptr) throw Refused{fmt::format("GPU \"{}\" is not in the catalog", row_.gpu)};
     engine_ = engine_of(row_.engine, catalog_);
@@ -109,7 +110,8 @@ class Planner {
       const auto generation = number_behind(links, "pcie");
       if (generation) {
         const std::string name = fmt::format("PCIe{:g}-x16", *generation);
-        if (catalog_.find_fabric(name) != nullptr) text += fmt::format("  scale_up: \"{}\"\n", name);
+        if (catalog_.find_fabric(name) != nullptr)
+          text += fmt::format("  scale_up: \"{}\"\n", name);
       }
     }
     return text + "}\n";
@@ -165,15 +167,22 @@ class Planner {
     return nullptr;
   }
 
+  [[nodiscard]] const scenario::DatasetLengths* dataset() const {
+    for (const scenario::DatasetLengths& d : all_.datasets) {
+      if (row_.source.find(d.source) != std::string::npos &&
+          catalog_.find_model(d.model) == model_) {
+        return &d;
+      }
+    }
+    return nullptr;
+  }
+
   double input_tokens() {
     if (row_.input_tokens) return *row_.input_tokens;
-    for (const scenario::DatasetLengths& d : all_.datasets) {
-      if (row_.source.find(d.source) == std::string::npos) continue;
-      if (catalog_.find_model(d.model) != model_) continue;
-      assume(fmt::format("{:g} input tokens: {}", d.input_tokens, d.basis));
-      return d.input_tokens;
-    }
-    throw Refused{"the input length is not published"};
+    const scenario::DatasetLengths* d = dataset();
+    if (d == nullptr) throw Refused{"the input length is not published"};
+    assume(fmt::format("{:g} input tokens: {}", d->input_tokens, d->basis));
+    return d->input_tokens;
   }
 
   std::string workload() {
@@ -183,9 +192,8 @@ class Planner {
     }
     input_ = tokens(input_tokens());
     output_ = prefill_only_ ? 1 : tokens(needed(row_.output_tokens, "the output length"));
-    const std::string lengths =
-        fmt::format("  input {{ fixed_tokens: {} }}\n  output {{ fixed_tokens: {} }}\n", input_,
-                    output_);
+    const std::string lengths = fmt::format(
+        "  input {{ fixed_tokens: {} }}\n  output {{ fixed_tokens: {} }}\n", input_, output_);
     auto stated = number_before(row_.note, "requests");
     if (!stated) stated = number_before(row_.source, "requests");
     if (row_.concurrency_per_gpu) return closed_loop(lengths, stated);
@@ -198,6 +206,7 @@ class Planner {
   std::string offline(const std::string& lengths, const std::optional<double>& stated) {
     plan_.load = Load::Offline;
     std::int64_t requests = stated ? tokens(*stated) : 0;
+    if (const auto* d = dataset(); d != nullptr && requests == 0) requests = d->requests;
     if (requests == 0 && prefill_only_) {
       constexpr std::int64_t kTokensAtOnce = 16'384;
       requests = ranks() * kPrefillRounds * std::max<std::int64_t>(1, kTokensAtOnce / input_);
@@ -226,10 +235,9 @@ class Planner {
   std::string open_loop(const std::string& lengths, const std::optional<double>& stated) {
     plan_.load = stated ? Load::Open : Load::Steady;
     plan_.warm_up_s = stated ? 0.0 : kWarmUpSeconds;
-    const std::string end =
-        stated ? fmt::format("max_requests: {}", tokens(*stated))
-               : fmt::format("warm_up: \"{:g} s\" duration: \"{:g} s\"", kWarmUpSeconds,
-                             kSteadySeconds);
+    const std::string end = stated ? fmt::format("max_requests: {}", tokens(*stated))
+                                   : fmt::format("warm_up: \"{:g} s\" duration: \"{:g} s\"",
+                                                 kWarmUpSeconds, kSteadySeconds);
     return fmt::format(
         "workload {{\n  arrivals {{ poisson {{}} }}\n  rate: \"{:g} req/s\"\n{}}}\n"
         "simulation {{ {} }}\n",

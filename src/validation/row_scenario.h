@@ -29,9 +29,9 @@ enum class Load {
 struct RowScenario {
   std::string text;  ///< A scenario file. Rows with the same text share a run.
   Load load = Load::Offline;
-  std::int64_t concurrency = 0;  ///< Of a closed loop.
-  double warm_up_s = 0;           ///< Of a Steady load.
-  double gpus = 1;               ///< By which figures per GPU are divided.
+  std::int64_t concurrency = 0;      ///< Of a closed loop.
+  double warm_up_s = 0;              ///< Of a Steady load.
+  double gpus = 1;                   ///< By which figures per GPU are divided.
   std::vector<std::string> assumed;  ///< What the row leaves open and how it was filled.
 };
 
@@ -44,7 +44,6 @@ using RowPlan = std::variant<RowScenario, LeftOut>;
 
 /// `all`: datasets and recordings that fill what the row does not state.
 [[nodiscard]] RowPlan plan_row(const scenario::PublishedRow& row,
-                               const scenario::PublishedRows& all,
-                               const catalog::Catalog& catalog);
+                               const scenario::PublishedRows& all, const catalog::Catalog& catalog);
 
 }  // namespace moesim::validation

@@ -2,7 +2,8 @@
 //
 // Errors:  e_i = predicted_i / measured_i - 1; median and p90 of |e| by nearest rank; bias is the
 //          median of e.
-// Kendall: tau-b of predicted against measured: (C - D) / sqrt((n0 - tx) (n0 - ty)), n0 = n (n-1)/2,
+// Kendall: tau-b of predicted against measured: (C - D) / sqrt((n0 - tx) (n0 - ty)), n0 = n
+// (n-1)/2,
 //          C and D the pairs ordered alike and unlike, tx and ty the pairs tied in either.
 // KS:      largest distance of two empirical distribution functions.
 // Source:  Kendall, "The treatment of ties in ranking problems", Biometrika 33(3), 1945; Smirnov,

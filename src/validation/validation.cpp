@@ -23,7 +23,10 @@ class Scorer {
  public:
   Scorer(const scenario::PublishedRows& rows, const std::string& family,
          const catalog::Catalog& catalog)
-      : rows_(rows), family_(family), catalog_(catalog), question_of_(rows.rows.size(), kNone),
+      : rows_(rows),
+        family_(family),
+        catalog_(catalog),
+        question_of_(rows.rows.size(), kNone),
         reason_(rows.rows.size()) {}
 
   Validation score(int jobs, const sweep::CountProgress& progress) {
@@ -69,8 +72,8 @@ class Scorer {
     const PublishedRow& row = rows_.rows[i];
     const auto metric = metric_of(row);
     if (!metric) {
-      reason_[i] = fmt::format("metric \"{}\" in \"{}\" is not one that a run has", row.metric,
-                               row.unit);
+      reason_[i] =
+          fmt::format("metric \"{}\" in \"{}\" is not one that a run has", row.metric, row.unit);
       return;
     }
     RowPlan plan = plan_row(row, rows_, catalog_);
@@ -112,7 +115,8 @@ class Scorer {
       if (above && below && *below > 0) {
         value = *above / *below;
         if (pair.per_gpu) {
-          *value *= rows_.rows[pair.below].gpus.value_or(1) / rows_.rows[pair.above].gpus.value_or(1);
+          *value *=
+              rows_.rows[pair.below].gpus.value_or(1) / rows_.rows[pair.above].gpus.value_or(1);
         }
       } else {
         const std::size_t lacking = above ? pair.below : pair.above;
@@ -189,7 +193,8 @@ void summarize(Validation& v) {
     for (const std::string& metric : metrics) {
       std::vector<const RowResult*> part;
       for (const RowResult* r : own) {
-        if (r->outcome == Outcome::Scored && !r->relative && r->row.metric == metric) part.push_back(r);
+        if (r->outcome == Outcome::Scored && !r->relative && r->row.metric == metric)
+          part.push_back(r);
       }
       v.families.push_back(summary(family, part));
       v.families.back().metric = metric;

@@ -14,6 +14,7 @@
 #include "catalog/catalog.h"
 #include "scenario/published_row.h"
 #include "sweep/parallel_runs.h"
+#include "validation/replay.h"
 #include "validation/row_scenario.h"
 #include "validation/statistics.h"
 
@@ -53,6 +54,7 @@ struct Validation {
   std::vector<RowResult> rows;  ///< By family in the order of the input, largest error first.
   std::vector<FamilySummary> families;
   FamilySummary all;
+  std::vector<Replay> replays;
   std::int64_t runs = 0;
   std::vector<std::string> notes;
 };
