@@ -137,6 +137,12 @@ int run_validate(const Arguments& arguments, std::ostream& out) {
   if (!arguments.empty() && arguments[0] == "kernels") {
     return run_validate_kernels({arguments.begin() + 1, arguments.end()}, out);
   }
+  if (!arguments.empty() && !arguments[0].starts_with('-') && arguments[0] != "convert") {
+    throw InputError(
+        Diagnostic{.field = "validate",
+                   .message = fmt::format("\"{}\" is nothing to validate", arguments[0]),
+                   .hint = "kernels, convert, or nothing"});
+  }
   Options values;
   std::string what;
   po::options_description options("Options");
@@ -165,11 +171,6 @@ int run_validate(const Arguments& arguments, std::ostream& out) {
   }
   check_format(values.format, {"table", "json", "csv"});
   check_jobs(values.jobs);
-  if (!what.empty() && what != "convert") {
-    throw InputError(Diagnostic{.field = "validate",
-                                .message = fmt::format("\"{}\" is nothing to validate", what),
-                                .hint = "kernels, convert, or nothing"});
-  }
   if (what == "convert") {
     if (values.rows.empty()) {
       throw InputError(Diagnostic{.field = "--rows", .message = "is required", .hint = ""});

@@ -160,7 +160,8 @@ class TableReader {
       }
       row(cells);
     }
-    if (result_.rows.empty()) findings_.error_at({1, 1}, "", "the table has no rows");
+    if (result_.rows.empty() && !findings_.any())
+      findings_.error_at({1, 1}, "", "the table has no rows");
     return std::move(result_);
   }
 
@@ -178,11 +179,14 @@ class TableReader {
       }
       columns_.push_back(name);
     }
+    std::string missing;
     for (const std::string& name : known) {
       if (std::find(columns_.begin(), columns_.end(), name) != columns_.end()) continue;
-      findings_.error_at({1, 1}, "", fmt::format("there is no column {}", shown(name)),
-                         "the first line names the columns; docs/formats/published.md lists them");
+      missing += (missing.empty() ? "" : ", ") + name;
     }
+    if (missing.empty()) return;
+    findings_.error_at({1, 1}, "", "the first line names no column " + missing,
+                       "docs/formats/published.md lists them all");
   }
 
   void row(const std::vector<Cell>& cells) {

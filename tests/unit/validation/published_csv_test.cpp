@@ -51,7 +51,7 @@ TEST_CASE("parse_published_csv: names the place of every mistake", "[validation]
   CHECK_THAT(said, contains_text("rows.csv:3:1: error: id: \"A-1\" stands twice"));
   CHECK_THAT(said, contains_text("rows.csv:3:18: error: nodes: must lie within"));
   CHECK_THAT(said, contains_text("rows.csv:4:1: error: 2 cells"));
-  CHECK_THAT(mistakes(""), contains_text("there is no column"));
+  CHECK_THAT(mistakes(""), contains_text("names no column id, source"));
   CHECK_THAT(mistakes(kHead), contains_text("the table has no rows"));
   CHECK_THAT(mistakes(kHead + "\"open"), contains_text("rows.csv:2:1: error: the quote"));
   CHECK_THAT(mistakes("id,id\n"), contains_text("stands twice"));
