@@ -32,7 +32,7 @@ TEST_CASE("catalog models: parameters, weights and cache agree with the facts",
     WARN("skipped: no facts/models.csv beside the checkout");
     return;
   }
-  CHECK(rows->size() == shipped().models.size());
+  CHECK(rows->size() <= shipped().models.size());
   for (const CsvRow& row : *rows) {
     INFO(row.at("name"));
     const catalog::Model* model = shipped().find_model(row.at("name"));
@@ -71,7 +71,7 @@ TEST_CASE("catalog GPUs: rates agree with the facts", "[catalog][shared]") {
     WARN("skipped: no facts/gpus.csv beside the checkout");
     return;
   }
-  CHECK(rows->size() == shipped().gpus.size());
+  CHECK(rows->size() <= shipped().gpus.size());
   for (const CsvRow& row : *rows) {
     INFO(row.at("name"));
     const catalog::Gpu* gpu = shipped().find_gpu(row.at("name"));

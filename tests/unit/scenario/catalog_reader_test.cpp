@@ -49,8 +49,8 @@ const std::string kGoodKind =
 
 TEST_CASE("read_catalog: the shipped files are found by name and alias", "[scenario][catalog]") {
   const catalog::Catalog c = read_catalog(kShipped);
-  CHECK(c.models.size() == 61);
-  CHECK(c.gpus.size() == 21);
+  CHECK(c.models.size() == 63);
+  CHECK(c.gpus.size() == 25);
   CHECK(c.fabrics.size() == 25);
   CHECK(c.engines.size() == 7);
   CHECK(c.prices.size() == 135);
