@@ -39,7 +39,14 @@ struct SchedulerSettings {
 /// How requests are given to the attention-DP ranks of all replicas.
 enum class RouterPolicy { RoundRobin, LeastLoad };
 
-/// One pool that both prefills and decodes.
+/// What a pool of instances does with a request.
+enum class PoolRole {
+  Mixed,    ///< Prefills and decodes.
+  Prefill,  ///< Computes prompts and hands their caches on.
+  Decode,   ///< Receives caches and generates.
+};
+
+/// One pool of equal instances. A fleet (fleet.h) has one that does all, or one of each role.
 struct Deployment {
   catalog::Model model;
   catalog::Precision precision;
@@ -54,6 +61,9 @@ struct Deployment {
   operators::RooflineOnly roofline_only;  ///< Operators whose efficiency the user has set.
   /// Fitted curves; null: every operator takes its roofline.
   std::shared_ptr<const catalog::CurveSet> curves;
+  PoolRole role = PoolRole::Mixed;
+  std::int64_t first_gpu = 0;       ///< Of the cluster; the pool takes layout.gpus() from there on.
+  std::int64_t first_instance = 0;  ///< Instances are numbered through all pools.
 };
 
 /// Every latency must be met for a request to count as goodput. Absent limits are SimTime::never().

@@ -140,7 +140,7 @@ bool plans_by_tokens(const std::string& strategy) {
 
 std::vector<std::int32_t> expert_group_domains(const Deployment& deployment,
                                                const topology::Topology& topology) {
-  const auto group = stage_groups(deployment.layout, 0).front();
+  const auto group = stage_groups(deployment, 0).front();
   const operators::AllToAll exchange(topology, group);
   const std::span<const std::int32_t> domains = exchange.domain_of_rank();
   std::vector<std::int32_t> of_rank;

@@ -32,8 +32,10 @@ Instance::Instance(const Deployment& deployment, ModelCost& model,
       batches_(static_cast<std::size_t>(deployment.layout.dp)),
       stage_free_(static_cast<std::size_t>(deployment.layout.pp)),
       in_flight_(static_cast<std::size_t>(deployment.layout.pp), false),
-      recorder_(run, replica) {
-  if (run.fidelity == Fidelity::Sampled) cost_.sample_experts(run.seed, replica);
+      recorder_(run, deployment.first_instance + replica) {
+  if (run.fidelity == Fidelity::Sampled) {
+    cost_.sample_experts(run.seed, deployment.first_instance + replica);
+  }
   ranks_.reserve(batches_.size());
   for (std::size_t r = 0; r < batches_.size(); ++r) {
     ranks_.emplace_back(deployment.scheduler, kv_blocks_per_rank, deployment.layout.pp,

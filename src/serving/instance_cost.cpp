@@ -60,9 +60,10 @@ std::size_t ModelCost::index_of(const ContextLaw& law) {
   return index;
 }
 
-std::vector<std::vector<GpuId>> stage_groups(const plan::Layout& layout, std::int64_t replica) {
+std::vector<std::vector<GpuId>> stage_groups(const Deployment& deployment, std::int64_t replica) {
+  const plan::Layout& layout = deployment.layout;
   std::vector<std::vector<GpuId>> groups(static_cast<std::size_t>(layout.pp));
-  std::int64_t gpu = replica * layout.gpus_per_instance();
+  std::int64_t gpu = deployment.first_gpu + replica * layout.gpus_per_instance();
   for (std::vector<GpuId>& group : groups) {
     for (std::int64_t i = 0; i < layout.tp * layout.dp; ++i) group.emplace_back(gpu++);
   }
@@ -73,13 +74,14 @@ InstanceCost::InstanceCost(const Deployment& deployment, ModelCost& model,
                            const topology::Topology& topology, const ExpertPlan* experts,
                            std::int64_t replica, std::uint64_t seed)
     : deployment_(&deployment), model_(&model) {
-  const auto groups = stage_groups(deployment.layout, replica);
+  const auto groups = stage_groups(deployment, replica);
   lay_out_stages(topology, groups);
   count_neighbours(topology, groups);
   if (experts != nullptr) {
+    const auto number = static_cast<std::uint64_t>(deployment.first_instance + replica);
     experts_.emplace(deployment, model.kernels, *experts, topology, groups,
-                     RandomStream(seed, "routing", static_cast<std::uint64_t>(replica)),
-                     RandomStream(seed, "bank picks", static_cast<std::uint64_t>(replica)));
+                     RandomStream(seed, "routing", number),
+                     RandomStream(seed, "bank picks", number));
     if (deployment.experts.rebalancing) {
       rebalancer_ = std::make_unique<Rebalancer>(deployment, topology, groups, experts->routing,
                                                  experts->placement, seed);
@@ -106,7 +108,7 @@ void InstanceCost::count_neighbours(const topology::Topology& topology,
   const plan::Layout& layout = deployment_->layout;
   if (layout.dp == 1 || layout.replicas * layout.pp == 1) return;
   for (std::int64_t replica = 0; replica < layout.replicas; ++replica) {
-    for (const std::vector<GpuId>& other : stage_groups(layout, replica)) {
+    for (const std::vector<GpuId>& other : stage_groups(*deployment_, replica)) {
       const std::vector<std::int32_t> theirs = leaves_of(other);
       if (theirs.size() < 2) continue;  // never above its leaf
       for (std::size_t s = 0; s < groups.size(); ++s) {

@@ -61,8 +61,8 @@ class ModelCost {
   std::vector<ContextLaw> laws_;
 };
 
-/// GPUs of the expert group (all tp * dp GPUs) of each stage of instance `replica`.
-[[nodiscard]] std::vector<std::vector<GpuId>> stage_groups(const plan::Layout& layout,
+/// GPUs of the expert group (all tp * dp GPUs) of each stage of the pool's instance `replica`.
+[[nodiscard]] std::vector<std::vector<GpuId>> stage_groups(const Deployment& deployment,
                                                            std::int64_t replica);
 
 class InstanceCost {

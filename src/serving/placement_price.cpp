@@ -84,7 +84,7 @@ struct PricedGroup {
       : kernels(deployment),
         plan{.routing = *routing::routing_shape(deployment.model),
              .placement = std::make_shared<const placement::Placement>(placement)},
-        cost(deployment, kernels, plan, topology, {stage_groups(deployment.layout, 0).front()},
+        cost(deployment, kernels, plan, topology, {stage_groups(deployment, 0).front()},
              RandomStream(0, "unused"), RandomStream(0, "unused")),
         tokens_of_rank(static_cast<std::size_t>(deployment.layout.ep)) {}
   Kernels kernels;

@@ -75,6 +75,15 @@ void RankScheduler::note_head_blocked(SimTime now, bool blocked) {
   }
 }
 
+void RankScheduler::link(Lane& lane, SequenceIndex index) {
+  Sequence& s = (*pool_)[index];
+  s.older = lane.youngest;
+  s.younger = kNoSequence;
+  (lane.youngest == kNoSequence ? lane.oldest : (*pool_)[lane.youngest].younger) = index;
+  lane.youngest = index;
+  ++lane.running;
+}
+
 void RankScheduler::unlink(Lane& lane, SequenceIndex index) {
   const Sequence& s = (*pool_)[index];
   (s.older == kNoSequence ? lane.oldest : (*pool_)[s.older].younger) = s.younger;
@@ -107,6 +116,7 @@ RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now) {
   lane.chunks.clear();
   lane.decoding_in_flight = 0;
   preemptions_before_plan_ = preemptions_;
+  if (!received_.empty()) seat_received(lane);
   return settings_.enable_chunked_prefill ? plan_mixed(lane, now) : plan_separate(lane, now);
 }
 
@@ -172,11 +182,7 @@ void RankScheduler::admit(Lane& lane, std::int64_t& budget, RankBatch& batch, Si
     }
     note_head_blocked(now, false);
     pop_waiting();
-    s.older = lane.youngest;
-    s.younger = kNoSequence;
-    (lane.youngest == kNoSequence ? lane.oldest : (*pool_)[lane.youngest].younger) = index;
-    lane.youngest = index;
-    ++lane.running;
+    link(lane, index);
     lane.prefilling.push_back(index);
     add_chunk(lane, index, tokens, batch);
     budget -= tokens;
@@ -246,6 +252,10 @@ void RankScheduler::finish_prompts(Lane& lane, SimTime now, StepListener& listen
     s.prefilled += chunk.tokens;
     if (s.prefilled < s.prefill_target) continue;
     std::erase(lane.prefilling, chunk.index);
+    if (hands_over_ && s.output_tokens > 1) {
+      hand_over(lane, chunk.index, now, listener);
+      continue;
+    }
     if (s.generated++ == 0) {
       s.first_token = now;
       listener.first_token(s, now);

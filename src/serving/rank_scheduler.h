@@ -32,6 +32,9 @@ class StepListener {
   virtual void first_token(const Sequence& sequence, SimTime now) = 0;
   /// The sequence is given back to the pool after this call.
   virtual void finished(const Sequence& sequence, SimTime now) = 0;
+  /// The prompt is computed and leaves the rank; its blocks are held until `release`. Only of ranks
+  /// that hand over.
+  virtual void prefilled(SequenceIndex index, const Sequence& sequence, SimTime now);
 };
 
 class RankScheduler {
@@ -42,14 +45,31 @@ class RankScheduler {
   void enqueue(SequenceIndex index);
   /// True if an iteration of the lane could have something to run.
   [[nodiscard]] bool has_work(std::size_t lane) const {
-    return lanes_[lane].running > 0 || waiting_count_ > 0;
+    return lanes_[lane].running > 0 || waiting_count_ > 0 || !received_.empty();
   }
   /// Decides the lane's next iteration. An empty batch: nothing can run now.
   [[nodiscard]] RankBatch plan(std::size_t lane, SimTime now);
   /// The planned iteration has ended.
   void finish(std::size_t lane, SimTime now, StepListener& listener);
 
-  /// Requests here, waiting or running: the router's measure of load.
+  // Prompts computed on one rank and decoded on another, in rank_handover.cpp.
+  /// From here on sequences leave after their first token (unless that is the last).
+  void hand_over_prompts() { hands_over_ = true; }
+  /// The cache of a sequence that left has been sent: its blocks are free.
+  void release(SequenceIndex index);
+  /// Blocks and a seat for the cache of a prompt of so many tokens.
+  [[nodiscard]] bool can_reserve(std::int64_t input) const;
+  [[nodiscard]] std::int64_t blocks_to_receive(std::int64_t input) const;
+  /// Takes them. Precondition (checked): the blocks are free.
+  void reserve(std::int64_t input);
+  /// The cache has arrived; the sequence decodes from the next iteration on. If it is preempted it
+  /// is computed again here.
+  void receive(SequenceIndex index);
+  /// Sequences whose blocks are held until they are sent, and those expected.
+  [[nodiscard]] std::int64_t leaving() const { return leaving_; }
+  [[nodiscard]] std::int64_t expected() const { return expected_; }
+
+  /// Requests here, waiting or running or expected: the router's measure of load.
   [[nodiscard]] std::int64_t requests() const { return requests_; }
   [[nodiscard]] std::int64_t blocks_free() const { return free_blocks_; }
   [[nodiscard]] std::int64_t blocks_total() const { return total_blocks_; }
@@ -65,11 +85,17 @@ class RankScheduler {
     return blocks_for(input + output - 1 + (output > 1 ? 2 * settings_.speculation.window() : 0));
   }
 
- private:
+  /// Part of a prompt that an iteration computes.
   struct Chunk {
     SequenceIndex index;
     std::int32_t tokens;
   };
+  /// Of the lane's iteration in flight.
+  [[nodiscard]] std::span<const Chunk> chunks(std::size_t lane) const {
+    return lanes_[lane].chunks;
+  }
+
+ private:
   struct Lane {
     Lane(const SchedulerSettings& settings, std::span<const ContextLaw> laws)
         : decode(settings.block_size, laws, settings.speculation.window()),
@@ -101,7 +127,10 @@ class RankScheduler {
   void finish_decode(Lane& lane, SimTime now, StepListener& listener);
   void finish_prompts(Lane& lane, SimTime now, StepListener& listener);
   void retire(Lane& lane, SequenceIndex index, SimTime now, StepListener& listener);
+  void link(Lane& lane, SequenceIndex index);
   void unlink(Lane& lane, SequenceIndex index);
+  void hand_over(Lane& lane, SequenceIndex index, SimTime now, StepListener& listener);
+  void seat_received(Lane& lane);
   /// Sequences a lane may hold so that all lanes get as many: full stages, small bubbles.
   [[nodiscard]] std::int64_t fair_share() const;
   /// Blocks a prompt holds once so many of its tokens are computed: with room for drafts at its
@@ -128,6 +157,10 @@ class RankScheduler {
   std::int64_t requests_ = 0;
   std::int64_t preemptions_ = 0;
   std::int64_t preemptions_before_plan_ = 0;
+  bool hands_over_ = false;
+  std::int64_t leaving_ = 0;
+  std::int64_t expected_ = 0;
+  std::vector<SequenceIndex> received_;       ///< Not yet seated in a lane.
   SequenceIndex blocked_head_ = kNoSequence;  ///< Head of the queue that waits for blocks.
   SimTime blocked_since_;
 };

@@ -13,6 +13,7 @@
 #include "core/sim_time.h"
 #include "core/units.h"
 #include "plan/memory.h"
+#include "serving/deployment.h"
 #include "serving/kernels.h"
 #include "serving/link_use.h"
 #include "serving/step_time.h"
@@ -112,12 +113,26 @@ struct KvSummary {
   std::int64_t preemptions = 0;
 };
 
+/// One pool of the fleet.
+struct PoolResult {
+  PoolRole role = PoolRole::Mixed;
+  std::int64_t gpus = 0;
+  plan::MemoryReport memory;
+  TimeBreakdown time;
+  ExpertSummary experts;
+  KvSummary kv;
+  double prefill_share = 0;  ///< Of its computing time, by the tokens of each iteration.
+};
+
+/// Of a fleet with several pools: `time` is their mean by GPUs, `memory`, `experts` and `kv` are
+/// those of the pool that decodes (preemptions of all).
 struct RunResult {
   Summary summary;
   TimeBreakdown time;
   ExpertSummary experts;
   KvSummary kv;
   plan::MemoryReport memory;
+  std::vector<PoolResult> pools;  ///< In the order of the fleet.
   std::int64_t gpus = 0;
   double prefill_share = 0;             ///< Of the computing time, by the tokens of each iteration.
   SimTime end;                          ///< When the last request finished.

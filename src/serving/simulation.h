@@ -7,11 +7,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "serving/deployment.h"
 #include "serving/expert_plan.h"
+#include "serving/fleet.h"
 #include "serving/run_result.h"
 #include "topology/topology.h"
 #include "workload/request_source.h"
@@ -41,9 +43,15 @@ struct Demand {
   std::int64_t concurrency = 0;  ///< > 0: closed loop, arrivals of the source are ignored.
 };
 
-/// Preconditions: check_deployment() found nothing; the memory plan fits. The progress callback
-/// is called every few thousand events and cannot influence the result. `plans`: placements that
-/// other runs may have made already; they cannot influence it either.
+/// Preconditions: check_deployment() found nothing of any pool; the memory plans (one per pool)
+/// fit. The progress callback is called every few thousand events and cannot influence the result.
+/// `plans`: placements that other runs may have made already; they cannot influence it either.
+[[nodiscard]] RunResult simulate(const Fleet& fleet, const topology::Topology& topology,
+                                 std::span<const plan::MemoryReport> memory, const Demand& demand,
+                                 const SloLimits& slo, const RunSettings& run,
+                                 const ProgressCallback& progress = {},
+                                 ExpertPlanStore* plans = nullptr);
+/// One pool that does everything.
 [[nodiscard]] RunResult simulate(const Deployment& deployment, const topology::Topology& topology,
                                  const plan::MemoryReport& memory, const Demand& demand,
                                  const SloLimits& slo, const RunSettings& run,

@@ -61,7 +61,7 @@ class Pricer {
  private:
   [[nodiscard]] serving::ExpertMigration migration() const {
     const serving::Deployment& deployment = task_.scenario->deployment;
-    return {deployment, *topology_, serving::stage_groups(deployment.layout, 0)};
+    return {deployment, *topology_, serving::stage_groups(deployment, 0)};
   }
 
   const PlacementTask& task_;

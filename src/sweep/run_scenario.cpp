@@ -33,7 +33,7 @@ void refuse_uneven_groups(const scenario::Scenario& s, const topology::Topology&
   if (!d.model.is_moe() || d.layout.dp == 1) return;
   std::vector<std::int32_t> first;
   for (std::int64_t replica = 0; replica < d.layout.replicas; ++replica) {
-    for (const std::vector<GpuId>& group : serving::stage_groups(d.layout, replica)) {
+    for (const std::vector<GpuId>& group : serving::stage_groups(d, replica)) {
       const operators::AllToAll exchange(topology, group);
       const std::span<const std::int32_t> domains = exchange.domain_of_rank();
       if (first.empty()) first.assign(domains.begin(), domains.end());

@@ -69,7 +69,7 @@ void deepseek_v3_ep144_iteration(benchmark::State& state) {
   const scenario::Scenario s = read("deepseek_v3_h800_decode_ep144.txtpb", {});
   const serving::Deployment& d = s.deployment;
   const topology::Topology topology(d.cluster);
-  const auto groups = serving::stage_groups(d.layout, 0);
+  const auto groups = serving::stage_groups(d, 0);
   const auto plan = serving::make_expert_plan(d, topology, 1);
   serving::ModelCost model(d);
   serving::InstanceCost instance(d, model, topology, nullptr, 0, 1);

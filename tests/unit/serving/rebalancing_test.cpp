@@ -35,7 +35,7 @@ std::vector<workload::Request> requests() {
 TEST_CASE("expert migration: bytes over the slowest link they share", "[serving][oracle]") {
   const Deployment d = skewed();
   const topology::Topology topology(d.cluster);
-  ExpertMigration migration(d, topology, {stage_groups(d.layout, 0).front()});
+  ExpertMigration migration(d, topology, {stage_groups(d, 0).front()});
   // 3 * 1000 * 500 weights of 2 B.
   CHECK_THAT(migration.expert_bytes(1) / kByte, WithinRel(3e6, 1e-12));
   // Two experts of 3 MB into GPU 2 over its port of 100 GB/s: 60 us, and 2 us of latency.
@@ -61,7 +61,7 @@ TEST_CASE("rebalancing: loads of the window are planned for, experts move, count
   d.experts.rebalancing = RebalancingSettings{.every_iterations = 3, .window_iterations = 2};
   const topology::Topology topology(d.cluster);
   const auto plan = make_expert_plan(d, topology, 1);
-  Rebalancer rebalancer(d, topology, {stage_groups(d.layout, 0).front()}, plan->routing,
+  Rebalancer rebalancer(d, topology, {stage_groups(d, 0).front()}, plan->routing,
                         plan->placement, 1);
   // Experts 0 and 1, both on rank 0, get 70 of 140 pairs in each iteration; the others 5.
   std::vector<std::int32_t> pairs(16, 5);
@@ -107,7 +107,7 @@ TEST_CASE("rebalancing: layers move a few at a time, above the threshold not at 
       RebalancingSettings{.every_iterations = 1, .window_iterations = 1, .layers_per_iteration = 1};
   const topology::Topology topology(d.cluster);
   const auto plan = make_expert_plan(d, topology, 1);
-  const std::vector<std::vector<GpuId>> groups = {stage_groups(d.layout, 0).front()};
+  const std::vector<std::vector<GpuId>> groups = {stage_groups(d, 0).front()};
   std::vector<std::int32_t> pairs(16, 5);
   pairs[0] = pairs[1] = 35;
   Rebalancer slow(d, topology, groups, plan->routing, plan->placement, 1);

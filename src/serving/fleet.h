@@ -1,0 +1,24 @@
+// All pools of a deployment: one that does everything, or one that prefills and one that decodes.
+//
+// Pools take consecutive GPUs of the cluster, in order. Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "serving/deployment.h"
+
+namespace moesim::serving {
+
+struct Fleet {
+  /// One of role Mixed, or one Prefill and one Decode, in this order.
+  std::vector<Deployment> pools;
+  [[nodiscard]] bool is_split() const { return pools.size() > 1; }
+  [[nodiscard]] std::int64_t gpus() const {
+    std::int64_t sum = 0;
+    for (const Deployment& pool : pools) sum += pool.layout.gpus();
+    return sum;
+  }
+};
+
+}  // namespace moesim::serving

@@ -1,0 +1,41 @@
+#include "serving/pool.h"
+
+namespace moesim::serving {
+
+Pool::Pool(const Deployment& deployment, const topology::Topology& topology,
+           const plan::MemoryReport& memory, const RunSettings& run, ExpertPlanStore* plans,
+           SequencePool& sequences)
+    : deployment_(&deployment),
+      memory_(&memory),
+      model_(deployment),
+      experts_(make_expert_plan(deployment, topology, run.seed, plans)),
+      router_(deployment.router, static_cast<std::size_t>(deployment.layout.dp)) {
+  if (experts_ && deployment.experts.drift) drift_.emplace(deployment, run.seed);
+  instances_.reserve(static_cast<std::size_t>(deployment.layout.replicas));
+  for (std::int64_t r = 0; r < deployment.layout.replicas; ++r) {
+    instances_.emplace_back(deployment, model_, topology, experts_ ? &*experts_ : nullptr, r,
+                            memory.kv_blocks_per_rank, sequences, run);
+    if (deployment.role != PoolRole::Prefill) continue;
+    for (RankScheduler& rank : instances_.back().ranks()) rank.hand_over_prompts();
+  }
+}
+
+bool Pool::fits(const workload::Request& request) const {
+  const std::int64_t tokens = std::int64_t{request.input_tokens} + request.output_tokens;
+  const std::int64_t context = deployment_->model.context_length;
+  if (context > 0 && tokens > context) return false;
+  const RankScheduler& rank = instances_.front().ranks().front();
+  // A rank that hands over holds the prompt alone.
+  const std::int64_t output =
+      deployment_->role == PoolRole::Prefill ? 1 : std::int64_t{request.output_tokens};
+  return rank.blocks_to_end(request.input_tokens, output) <= memory_->kv_blocks_per_rank;
+}
+
+void Pool::drift_to(SimTime now) {
+  if (!drift_ || !drift_->due(now)) return;
+  const ExpertPlan before = *experts_;  // Lives until all instances have turned to the new one.
+  drift_->advance(now, *experts_);
+  for (Instance& instance : instances_) instance.draw_from(*experts_);
+}
+
+}  // namespace moesim::serving

@@ -1,0 +1,58 @@
+// One pool while a run goes on: prices, experts, instances, router.
+//
+// Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "serving/deployment.h"
+#include "serving/expert_plan.h"
+#include "serving/instance.h"
+#include "serving/popularity_drift.h"
+#include "serving/router.h"
+#include "serving/run_result.h"
+#include "topology/topology.h"
+#include "workload/request.h"
+
+namespace moesim::serving {
+
+class Pool {
+ public:
+  /// Deployment, topology, memory and sequences must outlive it.
+  Pool(const Deployment& deployment, const topology::Topology& topology,
+       const plan::MemoryReport& memory, const RunSettings& run, ExpertPlanStore* plans,
+       SequencePool& sequences);
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  [[nodiscard]] const Deployment& deployment() const { return *deployment_; }
+  [[nodiscard]] const plan::MemoryReport& memory() const { return *memory_; }
+  [[nodiscard]] std::vector<Instance>& instances() { return instances_; }
+  [[nodiscard]] const std::vector<Instance>& instances() const { return instances_; }
+  [[nodiscard]] std::span<const PricedBy> priced_by() const { return model_.kernels.priced_by(); }
+  [[nodiscard]] Target choose() { return router_.choose(instances_); }
+  /// Whether the model and the blocks of a rank hold the request to its end.
+  [[nodiscard]] bool fits(const workload::Request& request) const;
+  /// Turns the popularity of experts to that of `now`.
+  void drift_to(SimTime now);
+  [[nodiscard]] std::int64_t drift_steps() const { return drift_ ? drift_->steps() : 0; }
+  [[nodiscard]] bool drifts() const { return drift_.has_value(); }
+
+  // Sums at the end of a run, in pool_summary.cpp. `end`: when the last request finished.
+  [[nodiscard]] TimeBreakdown time(SimTime end, double& prefill_share) const;
+  [[nodiscard]] ExpertSummary experts() const;
+  [[nodiscard]] KvSummary kv() const;
+
+ private:
+  const Deployment* deployment_;
+  const plan::MemoryReport* memory_;
+  ModelCost model_;
+  std::optional<ExpertPlan> experts_;
+  std::optional<PopularityDrift> drift_;
+  std::vector<Instance> instances_;
+  Router router_;
+};
+
+}  // namespace moesim::serving

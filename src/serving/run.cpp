@@ -1,0 +1,184 @@
+#include "serving/run.h"
+
+#include <utility>
+
+#include "core/check.h"
+#include "core/diagnostics.h"
+
+namespace moesim::serving {
+namespace {
+
+constexpr std::int64_t kEventsPerProgress = 16384;
+constexpr std::int64_t kMaxRejectedInARow = 100'000;
+/// The clock holds 106 days; what is left covers the iterations in flight.
+const SimTime kLongestRun = SimTime::from(100.0 * 24.0 * 1_h);
+
+}  // namespace
+
+Run::Run(const Fleet& fleet, const topology::Topology& topology,
+         std::span<const plan::MemoryReport> memory, const Demand& demand, const SloLimits& slo,
+         const RunSettings& run, const ProgressCallback& progress, ExpertPlanStore* plans)
+    : fleet_(fleet),
+      topology_(topology),
+      demand_(demand),
+      settings_(run),
+      progress_(progress),
+      recorder_(slo, run) {
+  for (std::size_t p = 0; p < fleet.pools.size(); ++p) {
+    const Deployment& deployment = fleet.pools[p];
+    pools_.push_back(
+        std::make_unique<Pool>(deployment, topology, memory[p], run, plans, sequences_));
+    MOESIM_CHECK(deployment.first_instance == static_cast<std::int64_t>(units_.size()),
+                 "instances are not numbered through the pools");
+    for (std::size_t i = 0; i < pools_.back()->instances().size(); ++i) {
+      units_.push_back({.pool = pools_.back().get(), .index = i});
+    }
+  }
+}
+
+void Run::start_demand() {
+  if (demand_.concurrency == 0) {
+    next_arrival();
+    return;
+  }
+  for (std::int64_t i = 0; i < demand_.concurrency; ++i) next_arrival();
+}
+
+/// Open loop: one arrival is always pending. Closed loop: the caller has freed a place now, which
+/// the next request that is not rejected takes.
+void Run::next_arrival() {
+  const bool open = demand_.concurrency == 0;
+  while (settings_.max_requests == 0 || requests_taken_ < settings_.max_requests) {
+    if (!open && simulator_.now() > settings_.duration) return;
+    std::optional<workload::Request> request = demand_.source->next();
+    if (!request || (open && request->arrival > settings_.duration)) return;
+    ++requests_taken_;
+    if (open) {
+      upcoming_ = request;
+      simulator_.schedule_at(request->arrival, des::Priority::Arrival, {.kind = kArrival});
+      return;
+    }
+    request->arrival = simulator_.now();
+    if (admit(*request)) {
+      rejected_in_a_row_ = 0;
+      return;
+    }
+    // Time stands still while nothing is served: before an endless source of misfits users give up.
+    if (++rejected_in_a_row_ >= kMaxRejectedInARow) return;
+  }
+}
+
+bool Run::admit(const workload::Request& request) {
+  recorder_.at(simulator_.now());
+  recorder_.arrived();
+  for (const auto& pool : pools_) {
+    if (pool->fits(request)) continue;
+    recorder_.rejected();
+    return false;
+  }
+  const SequenceIndex index = sequences_.take();
+  Sequence& s = sequences_[index];
+  s.request = requests_taken_ - 1;
+  s.input_tokens = request.input_tokens;
+  s.output_tokens = request.output_tokens;
+  s.prefill_target = request.input_tokens;
+  s.arrival = request.arrival;
+  Pool& first = *pools_.front();
+  const Target target = first.choose();
+  first.instances()[target.instance].ranks()[target.rank].enqueue(index);
+  wake(number(first, target.instance));
+  return true;
+}
+
+void Run::wake(std::size_t unit) {
+  if (units_[unit].schedule_pending) return;
+  units_[unit].schedule_pending = true;
+  simulator_.schedule_at(simulator_.now(), des::Priority::Schedule,
+                         {.kind = kSchedule, .a = static_cast<std::uint32_t>(unit)});
+}
+
+void Run::schedule(std::size_t number) {
+  Unit& unit = units_[number];
+  unit.schedule_pending = false;
+  if (simulator_.now() > kLongestRun) {
+    throw InputError(Diagnostic{.field = "simulation",
+                                .message = "the run passes 100 days of simulated time",
+                                .hint = "set simulation.duration or a smaller max_requests"});
+  }
+  unit.pool->drift_to(simulator_.now());
+  const auto started = unit.instance().start(simulator_.now());
+  if (!started) return;
+  const auto id = static_cast<std::uint32_t>(number);
+  simulator_.schedule_at(started->end, des::Priority::IterationEnd,
+                         {.kind = kIterationEnd, .a = id, .b = started->lane});
+  if (unit.pool->deployment().layout.pp > 1) {
+    // The first stage is free before the iteration ends: another lane may start then.
+    unit.schedule_pending = true;
+    simulator_.schedule_at(started->first_stage_free, des::Priority::Schedule,
+                           {.kind = kSchedule, .a = id});
+  }
+}
+
+void Run::arrive() {
+  const workload::Request request = *upcoming_;
+  (void)admit(request);
+  next_arrival();
+}
+
+void Run::end_iteration(std::size_t unit, std::size_t lane) {
+  recorder_.at(simulator_.now());
+  const std::int64_t before = recorder_.completed();
+  units_[unit].instance().finish(lane, simulator_.now(), recorder_);
+  const std::int64_t ended = recorder_.completed() - before;
+  if (ended > 0) last_finish_ = simulator_.now();
+  if (demand_.concurrency > 0) {
+    for (std::int64_t i = 0; i < ended; ++i) next_arrival();
+  }
+  wake(unit);
+}
+
+void Run::operator()(const des::Event& event) {
+  switch (event.kind) {
+    case kArrival:
+      arrive();
+      break;
+    case kIterationEnd:
+      end_iteration(event.a, event.b);
+      break;
+    case kSchedule:
+      schedule(event.a);
+      break;
+    default:
+      MOESIM_CHECK(false, "an event of unknown kind");
+  }
+  if (progress_ && simulator_.events_handled() % kEventsPerProgress == 0) report_progress();
+}
+
+void Run::report_progress() {
+  progress_(
+      {.now = simulator_.now(), .arrived = requests_taken_, .completed = recorder_.completed()});
+}
+
+RunResult Run::execute() {
+  start_demand();
+  simulator_.run(*this);
+  check_conservation();
+  RunResult result;
+  result.gpus = fleet_.gpus();
+  result.summary = recorder_.summarise(result.gpus, last_finish_);
+  result.end = last_finish_;
+  sum_pools(result);
+  sum_links(result);
+  result.requests = recorder_.take_records();
+  result.events = simulator_.events_handled();
+  for (const std::string& note : demand_.source->notes()) result.notes.push_back(note);
+  for (Unit& unit : units_) {
+    for (IterationTimeline& drawn : unit.instance().take_timeline()) {
+      result.timeline.push_back(std::move(drawn));
+    }
+  }
+  result.fingerprint = fingerprint(result);
+  return result;
+}
+
+}  // namespace moesim::serving

@@ -1,0 +1,72 @@
+// One run: the world of a fleet and the handler of its events.
+//
+// Internal to the folder (simulation.h is its face). Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "des/simulator.h"
+#include "serving/fleet.h"
+#include "serving/pool.h"
+#include "serving/recorder.h"
+#include "serving/simulation.h"
+
+namespace moesim::serving {
+
+class Run {
+ public:
+  Run(const Fleet& fleet, const topology::Topology& topology,
+      std::span<const plan::MemoryReport> memory, const Demand& demand, const SloLimits& slo,
+      const RunSettings& run, const ProgressCallback& progress, ExpertPlanStore* plans);
+  [[nodiscard]] RunResult execute();
+  void operator()(const des::Event& event);
+
+ private:
+  enum EventKind : std::uint32_t { kArrival, kIterationEnd, kSchedule };
+  /// One instance, as events number them: through all pools.
+  struct Unit {
+    Pool* pool;
+    std::size_t index;
+    bool schedule_pending = false;
+    [[nodiscard]] Instance& instance() const { return pool->instances()[index]; }
+  };
+
+  void start_demand();
+  void next_arrival();
+  /// False: the request was rejected.
+  bool admit(const workload::Request& request);
+  void arrive();
+  void end_iteration(std::size_t unit, std::size_t lane);
+  void wake(std::size_t unit);
+  void schedule(std::size_t unit);
+  [[nodiscard]] std::size_t number(const Pool& pool, std::size_t instance) const {
+    return static_cast<std::size_t>(pool.deployment().first_instance) + instance;
+  }
+  void report_progress();
+
+  // What is left at the end, in run_summary.cpp.
+  void check_conservation() const;
+  void sum_pools(RunResult& result) const;
+  void sum_links(RunResult& result) const;
+  [[nodiscard]] std::uint64_t fingerprint(const RunResult& result) const;
+
+  const Fleet& fleet_;
+  const topology::Topology& topology_;
+  Demand demand_;
+  RunSettings settings_;
+  const ProgressCallback& progress_;
+  des::Simulator simulator_;
+  SequencePool sequences_;
+  std::vector<std::unique_ptr<Pool>> pools_;
+  std::vector<Unit> units_;
+  Recorder recorder_;
+  std::optional<workload::Request> upcoming_;
+  std::int64_t requests_taken_ = 0;
+  std::int64_t rejected_in_a_row_ = 0;  ///< Of a closed loop.
+  SimTime last_finish_;
+};
+
+}  // namespace moesim::serving
