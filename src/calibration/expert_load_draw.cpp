@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/index.h"
 #include "core/math.h"
 
 namespace moesim::calibration {
@@ -19,7 +20,6 @@ namespace {
 
 constexpr std::uint64_t kSeed = 20260821;  // Of all draws; any other serves as well.
 
-std::size_t size_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 std::int64_t slots_of(const LoadDrawSpec& spec) {
   return spec.slots == 0 ? spec.experts : spec.slots;
@@ -34,7 +34,7 @@ std::vector<double> power_law_weights(const LoadDrawSpec& spec, RandomStream& st
   const bool reciprocal = std::abs(power) < 1e-9;
   const double from = reciprocal ? math::log(low) : math::pow(low, power);
   const double to = reciprocal ? math::log(high) : math::pow(high, power);
-  std::vector<double> weights(size_of(spec.experts));
+  std::vector<double> weights(as_index(spec.experts));
   for (double& weight : weights) {
     const double at = from + (to - from) * stream.uniform();
     weight = reciprocal ? math::exp(at) : math::pow(at, 1 / power);
@@ -156,9 +156,9 @@ std::vector<std::size_t> packed(std::span<const std::int32_t> load,
   });
   using Rank = std::pair<double, std::size_t>;  // Load so far, index.
   std::priority_queue<Rank, std::vector<Rank>, std::greater<>> open;
-  for (std::size_t r = 0; r < size_of(spec.ranks); ++r) open.emplace(0.0, r);
-  const std::size_t per_rank = items.size() / size_of(spec.ranks);
-  std::vector<std::size_t> used(size_of(spec.ranks), 0);
+  for (std::size_t r = 0; r < as_index(spec.ranks); ++r) open.emplace(0.0, r);
+  const std::size_t per_rank = items.size() / as_index(spec.ranks);
+  std::vector<std::size_t> used(as_index(spec.ranks), 0);
   std::vector<std::size_t> expert_of_slot(items.size());
   for (const Item& item : items) {
     const auto [sum, rank] = open.top();
@@ -171,7 +171,7 @@ std::vector<std::size_t> packed(std::span<const std::int32_t> load,
 
 /// Shares of all slots, slots of a rank adjacent.
 std::vector<Share> shares_of(std::span<const std::int32_t> load, const LoadDrawSpec& spec) {
-  std::vector<Share> shares(size_of(slots_of(spec)));
+  std::vector<Share> shares(as_index(slots_of(spec)));
   if (!spec.rebalanced) {
     for (std::size_t e = 0; e < shares.size(); ++e) shares[e] = {.expert = e, .tokens = load[e]};
     return shares;
@@ -179,7 +179,7 @@ std::vector<Share> shares_of(std::span<const std::int32_t> load, const LoadDrawS
   const std::vector<std::int32_t> replicas = replicas_of(load, slots_of(spec));
   const std::vector<std::size_t> expert_of_slot = packed(load, replicas, spec);
   std::vector<std::int32_t> taken(load.size(), 0);
-  const std::size_t per_rank = shares.size() / size_of(spec.ranks);
+  const std::size_t per_rank = shares.size() / as_index(spec.ranks);
   for (std::size_t s = 0; s < shares.size(); ++s) {
     const std::size_t e = expert_of_slot[s];
     const std::int32_t share = (load[e] + replicas[e] - 1) / replicas[e];
@@ -219,12 +219,12 @@ std::vector<std::int32_t> balanced_load(const LoadDrawSpec& spec) {
   const std::int64_t stride = (spec.experts + spec.topk - 1) / spec.topk;
   const std::int64_t rounds = spec.tokens / spec.experts;  // Whole rounds give each expert k.
   const std::int64_t rest = spec.tokens % spec.experts;
-  std::vector<std::int32_t> load(size_of(spec.experts),
+  std::vector<std::int32_t> load(as_index(spec.experts),
                                  static_cast<std::int32_t>(rounds * spec.topk));
   for (std::int64_t t = 0; t < rest; ++t) {
     const std::int64_t first = spec.tokens < stride ? t * stride / spec.tokens : t;
     for (std::int64_t j = 0; j < spec.topk; ++j) {
-      ++load[size_of((first + j * stride) % spec.experts)];
+      ++load[as_index((first + j * stride) % spec.experts)];
     }
   }
   return load;
@@ -235,7 +235,7 @@ HotRank hot_rank(std::span<const std::int32_t> load, const LoadDrawSpec& spec) {
                    (spec.rebalanced || slots_of(spec) == spec.experts),
                "ranks hold equal numbers of slots; only rebalancing fills spare ones");
   const std::vector<Share> shares = shares_of(load, spec);
-  const std::size_t per_rank = shares.size() / size_of(spec.ranks);
+  const std::size_t per_rank = shares.size() / as_index(spec.ranks);
   std::size_t hottest = 0;
   std::int32_t most = -1;
   for (std::size_t first = 0; first < shares.size(); first += per_rank) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/index.h"
 #include "net/fabric.h"
 
 namespace moesim::net {
@@ -22,7 +23,6 @@ constexpr double kNarrowGap = 0.04;
 /// An uplink and the sum of its ports are equal up to this.
 constexpr double kRounding = 1e-9;
 
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// Links that are down carry no copies.
 double seconds_for_a_byte(BytesPerSecond rate) {
@@ -98,11 +98,11 @@ void ExchangeEstimate::add_narrow_links(const Topology& topology) {
   const auto links = topology.links();
   std::vector<std::int32_t> place(links.size(), -1);
   const auto add = [&](std::int32_t leaf, std::int32_t pair, std::int32_t port) {
-    if (place[at(leaf)] < 0) {
-      place[at(leaf)] = static_cast<std::int32_t>(narrow_.size());
+    if (place[as_index(leaf)] < 0) {
+      place[as_index(leaf)] = static_cast<std::int32_t>(narrow_.size());
       narrow_.push_back({.link = leaf, .crossings = {}, .ports = {}});
     }
-    NarrowLink& narrow = narrow_[at(place[at(leaf)])];
+    NarrowLink& narrow = narrow_[as_index(place[as_index(leaf)])];
     const auto known = std::find(narrow.ports.begin(), narrow.ports.end(), port);
     const auto of_link = static_cast<std::int32_t>(known - narrow.ports.begin());
     if (known == narrow.ports.end()) narrow.ports.push_back(port);
@@ -111,7 +111,7 @@ void ExchangeEstimate::add_narrow_links(const Topology& topology) {
   for (std::size_t p = 0; p + 1 < first_.size(); ++p) {
     // A path through the spine: port out (or the slot, if that is narrower), up, down, port in.
     for (std::size_t up = first_[p]; up + 1 < first_[p + 1]; ++up) {
-      if (links[at(links_[up])].kind != LinkKind::LeafSpine) continue;
+      if (links[as_index(links_[up])].kind != LinkKind::LeafSpine) continue;
       const auto pair = static_cast<std::int32_t>(p);
       if (up > first_[p]) add(links_[up], pair, links_[up - 1]);
       if (up + 2 < first_[p + 1]) add(links_[up + 1], pair, links_[up + 2]);
@@ -120,8 +120,8 @@ void ExchangeEstimate::add_narrow_links(const Topology& topology) {
   }
   std::erase_if(narrow_, [&](const NarrowLink& narrow) {
     BytesPerSecond ports;
-    for (const std::int32_t port : narrow.ports) ports += links[at(port)].bandwidth;
-    return links[at(narrow.link)].bandwidth >= ports * (1.0 - kRounding);
+    for (const std::int32_t port : narrow.ports) ports += links[as_index(port)].bandwidth;
+    return links[as_index(narrow.link)].bandwidth >= ports * (1.0 - kRounding);
   });
   std::size_t most = 0;
   for (const NarrowLink& narrow : narrow_) most = std::max(most, narrow.ports.size());
@@ -133,8 +133,8 @@ double ExchangeEstimate::sharing(const NarrowLink& narrow, std::span<const std::
   std::int64_t sum = 0;
   std::int64_t flows = 0;
   for (const Crossing& c : narrow.crossings) {
-    sum += copies[at(c.pair)];
-    flows += copies[at(c.pair)] > 0 ? 1 : 0;
+    sum += copies[as_index(c.pair)];
+    flows += copies[as_index(c.pair)] > 0 ? 1 : 0;
   }
   if (flows == 0) return 0.0;
   const double mean = static_cast<double>(sum) / static_cast<double>(flows);
@@ -143,9 +143,9 @@ double ExchangeEstimate::sharing(const NarrowLink& narrow, std::span<const std::
   for (std::size_t i = 0; i < kStops.size(); ++i) served[i] = kStops[i] * mean;
   for (std::size_t p = 0; p < narrow.ports.size(); ++p) left_[p] = {};
   for (const Crossing& c : narrow.crossings) {
-    const auto count = static_cast<double>(copies[at(c.pair)]);
+    const auto count = static_cast<double>(copies[as_index(c.pair)]);
     if (count <= served[0]) continue;
-    auto& of_port = left_[at(c.port)];
+    auto& of_port = left_[as_index(c.port)];
     for (std::size_t i = 0; i < kStops.size(); ++i) {
       const double more = count > served[i] ? count - served[i] : 0.0;
       of_port[i] += more;
@@ -154,9 +154,9 @@ double ExchangeEstimate::sharing(const NarrowLink& narrow, std::span<const std::
   }
   double slowest = 0.0;
   for (std::size_t i = 0; i < kStops.size(); ++i) {
-    const double passed = (static_cast<double>(sum) - left[i]) * seconds_[at(narrow.link)];
+    const double passed = (static_cast<double>(sum) - left[i]) * seconds_[as_index(narrow.link)];
     for (std::size_t p = 0; p < narrow.ports.size(); ++p) {
-      slowest = std::max(slowest, passed + left_[p][i] * seconds_[at(narrow.ports[p])]);
+      slowest = std::max(slowest, passed + left_[p][i] * seconds_[as_index(narrow.ports[p])]);
     }
   }
   return slowest;
@@ -167,7 +167,7 @@ double ExchangeEstimate::seconds_per_byte(std::span<const std::int32_t> copies) 
   std::fill(copies_on_.begin(), copies_on_.end(), 0);
   for (std::size_t p = 0; p < copies.size(); ++p) {
     if (copies[p] == 0) continue;
-    for (std::size_t i = first_[p]; i < first_[p + 1]; ++i) copies_on_[at(links_[i])] += copies[p];
+    for (std::size_t i = first_[p]; i < first_[p + 1]; ++i) copies_on_[as_index(links_[i])] += copies[p];
   }
   double longest = 0.0;
   shared_ = false;

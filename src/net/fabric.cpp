@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "core/check.h"
+#include "core/index.h"
 
 namespace moesim::net {
 namespace {
@@ -10,14 +11,13 @@ namespace {
 using topology::Link;
 using topology::Topology;
 
-std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
 
 /// The only link of `candidates` that does not lead back to where `link` comes from, if so.
 const Link* only_other(std::span<const Link> links, const std::vector<std::int32_t>& candidates,
                        const Link& link) {
   const Link* found = nullptr;
   for (const std::int32_t id : candidates) {
-    const Link& other = links[at(id)];
+    const Link& other = links[as_index(id)];
     if (other.from == link.to && other.to == link.from) continue;
     if (found != nullptr) return nullptr;
     found = &other;
@@ -41,18 +41,18 @@ std::vector<std::uint8_t> dominated_links(const Topology& topology) {
   const auto down = [&](std::size_t l) { return links[l].bandwidth == BytesPerSecond{}; };
   for (std::size_t l = 0; l < links.size(); ++l) {
     if (down(l)) continue;
-    out[at(links[l].from)].push_back(static_cast<std::int32_t>(l));
-    in[at(links[l].to)].push_back(static_cast<std::int32_t>(l));
+    out[as_index(links[l].from)].push_back(static_cast<std::int32_t>(l));
+    in[as_index(links[l].to)].push_back(static_cast<std::int32_t>(l));
   }
   const auto is_end = [&](std::int32_t vertex) {
-    return vertices[at(vertex)].kind == topology::VertexKind::Gpu;
+    return vertices[as_index(vertex)].kind == topology::VertexKind::Gpu;
   };
   std::vector<std::uint8_t> dominated(links.size(), 0);
   for (std::size_t l = 0; l < links.size(); ++l) {
     if (down(l)) continue;
     const Link& link = links[l];
-    const Link* after = is_end(link.to) ? nullptr : only_other(links, out[at(link.to)], link);
-    const Link* before = is_end(link.from) ? nullptr : only_other(links, in[at(link.from)], link);
+    const Link* after = is_end(link.to) ? nullptr : only_other(links, out[as_index(link.to)], link);
+    const Link* before = is_end(link.from) ? nullptr : only_other(links, in[as_index(link.from)], link);
     // Of two equal links in a row the first stays.
     const bool narrower_after = after != nullptr && after->bandwidth < link.bandwidth;
     const bool narrower_before = before != nullptr && before->bandwidth <= link.bandwidth;

@@ -8,12 +8,11 @@
 #include <span>
 #include <vector>
 
+#include "core/index.h"
 #include "core/random.h"
 
 namespace moesim::placement {
 namespace {
-
-std::size_t size_of(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 struct Node {
   std::int32_t name = 0;
@@ -26,7 +25,7 @@ std::vector<Node> nodes_of(const PlacementShape& shape) {
   std::vector<Node> nodes;
   for (const std::int32_t name : names) {
     if (nodes.empty() || nodes.back().name != name) nodes.push_back({.name = name, .slots = 0});
-    nodes.back().slots += size_of(shape.slots_per_rank);
+    nodes.back().slots += as_index(shape.slots_per_rank);
   }
   return nodes;
 }
@@ -40,8 +39,8 @@ double sum_of_largest(std::vector<double> values, std::size_t count) {
 
 /// How often each pair of experts meets, per token: [experts * experts].
 std::vector<double> meetings(const routing::TokenTrace& tokens, std::int64_t row) {
-  const auto n = size_of(tokens.experts);
-  const auto k = size_of(tokens.top_k);
+  const auto n = as_index(tokens.experts);
+  const auto k = as_index(tokens.top_k);
   const std::span<const std::uint16_t> experts = tokens.experts_of(row);
   std::vector<double> pairs(n * n, 0.0);
   const double each = 1.0 / static_cast<double>(tokens.tokens());
@@ -58,7 +57,7 @@ std::vector<double> meetings(const routing::TokenTrace& tokens, std::int64_t row
 /// U: most pairs per token that one node can serve together.
 double most_pairs(const routing::TokenTrace& tokens, std::int64_t row, const PlacementShape& shape,
                   const std::vector<Node>& nodes) {
-  const auto n = size_of(tokens.experts);
+  const auto n = as_index(tokens.experts);
   std::size_t partners = 0;  // On one node, besides the expert itself.
   for (const Node& node : nodes) partners = std::max(partners, node.slots - 1);
   std::vector<double> pairs = meetings(tokens, row);
@@ -78,23 +77,23 @@ double most_pairs(const routing::TokenTrace& tokens, std::int64_t row, const Pla
       }
     }
   }
-  return 0.5 * (sum + sum_of_largest(std::move(further), size_of(shape.slots()) - n));
+  return 0.5 * (sum + sum_of_largest(std::move(further), as_index(shape.slots()) - n));
 }
 
 /// M: most experts per token that can lie on the token's own node.
 double most_at_home(const routing::TokenTrace& tokens, std::int64_t row,
                     const PlacementShape& shape, const std::vector<Node>& nodes) {
-  const auto k = size_of(tokens.top_k);
+  const auto k = as_index(tokens.top_k);
   const std::span<const std::uint16_t> experts = tokens.experts_of(row);
   std::vector<std::vector<double>> picks(nodes.size(),
-                                         std::vector<double>(size_of(tokens.experts), 0.0));
+                                         std::vector<double>(as_index(tokens.experts), 0.0));
   for (std::size_t t = 0; t < tokens.request.size(); ++t) {
     const std::size_t rank = mix64(tokens.request[t]) % static_cast<std::uint64_t>(shape.ranks);
     const auto node =
         std::lower_bound(nodes.begin(), nodes.end(), shape.domain_of_rank[rank],
                          [](const Node& one, std::int32_t name) { return one.name < name; });
     for (const std::uint16_t e : experts.subspan(t * k, k)) {
-      picks[size_of(node - nodes.begin())][e] += 1.0;
+      picks[as_index(node - nodes.begin())][e] += 1.0;
     }
   }
   double sum = 0.0;

@@ -6,13 +6,12 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/index.h"
 #include "core/random.h"
 #include "placement/replica_shares.h"
 
 namespace moesim::placement {
 namespace {
-
-std::size_t size_of(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 double max_over_mean(std::span<const double> load) {
   const double mean =
@@ -48,13 +47,13 @@ class Replicas {
  public:
   Replicas(std::span<const std::int32_t> expert_of_slot, std::int64_t experts,
            std::int64_t slots_per_rank, std::span<const std::uint32_t> domain_of_rank)
-      : first_(size_of(experts) + 1, 0), replica_(expert_of_slot.size()) {
-    for (const std::int32_t e : expert_of_slot) ++first_[size_of(e) + 1];
+      : first_(as_index(experts) + 1, 0), replica_(expert_of_slot.size()) {
+    for (const std::int32_t e : expert_of_slot) ++first_[as_index(e) + 1];
     std::partial_sum(first_.begin(), first_.end(), first_.begin());
     std::vector<std::uint32_t> next(first_.begin(), first_.end() - 1);
     for (std::size_t s = 0; s < expert_of_slot.size(); ++s) {
-      const std::size_t rank = s / size_of(slots_per_rank);
-      replica_[next[size_of(expert_of_slot[s])]++] = {.rank = static_cast<std::uint32_t>(rank),
+      const std::size_t rank = s / as_index(slots_per_rank);
+      replica_[next[as_index(expert_of_slot[s])]++] = {.rank = static_cast<std::uint32_t>(rank),
                                                       .domain = domain_of_rank[rank]};
     }
   }
@@ -116,7 +115,7 @@ class LayerCount {
       : replicas_(replicas),
         random_nodes_(domains),
         locality_nodes_(domains),
-        expert_tokens_(size_of(experts), 0.0),
+        expert_tokens_(as_index(experts), 0.0),
         random_tokens_(ranks, 0),
         locality_tokens_(ranks, 0) {}
 
@@ -212,10 +211,10 @@ TokenScore score_row(std::span<const std::int32_t> expert_of_slot, const Placeme
                      const Judgement& judgement) {
   const Replicas replicas(expert_of_slot, shape.experts, shape.slots_per_rank,
                           ground.domain_of_rank);
-  LayerCount count(replicas, shape.experts, size_of(shape.ranks), ground.domains);
+  LayerCount count(replicas, shape.experts, as_index(shape.ranks), ground.domains);
   const std::span<const std::uint16_t> experts = tokens.experts_of(row);
-  const auto top_k = size_of(tokens.top_k);
-  const auto layer = static_cast<std::uint64_t>(tokens.layer[size_of(row)]);
+  const auto top_k = as_index(tokens.top_k);
+  const auto layer = static_cast<std::uint64_t>(tokens.layer[as_index(row)]);
   for (std::size_t t = 0; t < tokens.request.size(); ++t) {
     count.add(experts.subspan(t * top_k, top_k), ground.source_domain[t],
               static_cast<std::uint64_t>(t) << 32 | layer << 16);
@@ -251,11 +250,11 @@ TokenScore mean_of(const std::vector<LayerScore>& layers, std::int64_t rows) {
 double balance(std::span<const std::int32_t> expert_of_slot, std::span<const double> load,
                std::int64_t slots_per_rank) {
   std::vector<double> share(load.size(), 0.0);
-  for (const std::int32_t e : expert_of_slot) share[size_of(e)] += 1.0;
+  for (const std::int32_t e : expert_of_slot) share[as_index(e)] += 1.0;
   for (std::size_t e = 0; e < share.size(); ++e) share[e] = load[e] / std::max(share[e], 1.0);
-  std::vector<double> rank_load(expert_of_slot.size() / size_of(slots_per_rank), 0.0);
+  std::vector<double> rank_load(expert_of_slot.size() / as_index(slots_per_rank), 0.0);
   for (std::size_t s = 0; s < expert_of_slot.size(); ++s) {
-    rank_load[s / size_of(slots_per_rank)] += share[size_of(expert_of_slot[s])];
+    rank_load[s / as_index(slots_per_rank)] += share[as_index(expert_of_slot[s])];
   }
   return max_over_mean(rank_load);
 }
@@ -269,9 +268,9 @@ Score evaluate(const Placement& placement, const Workload& workload, const Judge
   Score score;
   for (std::int64_t l = 0; l < shape.moe_layers; ++l) {
     const auto slots = std::span(placement.expert_of_slot)
-                           .subspan(size_of(l * shape.slots()), size_of(shape.slots()));
+                           .subspan(as_index(l * shape.slots()), as_index(shape.slots()));
     const auto load =
-        std::span(workload.load).subspan(size_of(l * shape.experts), size_of(shape.experts));
+        std::span(workload.load).subspan(as_index(l * shape.experts), as_index(shape.experts));
     LayerScore layer{.balance = balance(slots, load, shape.slots_per_rank)};
     const auto row = workload.tokens.empty() ? std::nullopt : workload.tokens.row_of(l);
     if (row) layer.tokens = score_row(slots, shape, workload.tokens, *row, ground, judgement);
@@ -292,13 +291,13 @@ std::vector<std::int64_t> slots_moved(const Placement& from, const Placement& to
                    from.shape.ranks == shape.ranks &&
                    from.shape.slots_per_rank == shape.slots_per_rank,
                "moves are counted between placements of one shape");
-  const auto room = size_of(shape.slots_per_rank);
-  std::vector<std::int64_t> moved(size_of(shape.moe_layers), 0);
+  const auto room = as_index(shape.slots_per_rank);
+  std::vector<std::int64_t> moved(as_index(shape.moe_layers), 0);
   for (std::size_t first = 0; first < to.expert_of_slot.size(); first += room) {
     const auto held = std::span(from.expert_of_slot).subspan(first, room);
     for (const std::int32_t expert : std::span(to.expert_of_slot).subspan(first, room)) {
       const bool stays = std::find(held.begin(), held.end(), expert) != held.end();
-      moved[first / size_of(shape.slots())] += stays ? 0 : 1;
+      moved[first / as_index(shape.slots())] += stays ? 0 : 1;
     }
   }
   return moved;

@@ -8,13 +8,13 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/index.h"
 
 namespace moesim::placement {
 namespace {
 
 constexpr double kUnits = 0x1.0p40;  // Flow units that all load is divided into.
 
-std::size_t size_of(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 /// Load that may go to any of some ranks.
 struct Demand {
@@ -147,7 +147,7 @@ SplitBound first_bound(const SplitProblem& problem) {
   bound.largest = *busiest;
   bound.demand_in.assign(problem.demands.size(), false);
   bound.rank_in.assign(problem.fixed.size(), false);
-  bound.rank_in[size_of(busiest - problem.fixed.begin())] = true;
+  bound.rank_in[as_index(busiest - problem.fixed.begin())] = true;
   return bound;
 }
 
@@ -201,7 +201,7 @@ std::vector<std::vector<std::size_t>> slots_of_experts(std::span<const std::int3
                                                        std::size_t experts) {
   std::vector<std::vector<std::size_t>> slots(experts);
   for (std::size_t s = 0; s < expert_of_slot.size(); ++s) {
-    slots[size_of(expert_of_slot[s])].push_back(s);
+    slots[as_index(expert_of_slot[s])].push_back(s);
   }
   return slots;
 }
@@ -231,7 +231,7 @@ Bottleneck bottleneck_of(const SplitProblem& problem, const SplitBound& bound,
 ReplicaSplit optimal_split(std::span<const std::int32_t> expert_of_slot,
                            std::span<const double> load, std::int64_t slots_per_rank) {
   const std::vector<std::vector<std::size_t>> slots = slots_of_experts(expert_of_slot, load.size());
-  const auto room = size_of(slots_per_rank);
+  const auto room = as_index(slots_per_rank);
   SplitProblem problem{.fixed = std::vector<double>(expert_of_slot.size() / room, 0.0),
                        .demands = {},
                        .total = std::accumulate(load.begin(), load.end(), 0.0),
@@ -274,14 +274,14 @@ struct Sources {
 void group_sources(const PlacementShape& shape, std::size_t expert,
                    const std::vector<std::size_t>& slots, std::vector<Sources>& groups,
                    std::vector<std::int32_t>& table) {
-  const auto room = size_of(shape.slots_per_rank);
-  const auto experts = size_of(shape.experts);
+  const auto room = as_index(shape.slots_per_rank);
+  const auto experts = as_index(shape.experts);
   Sources far{.expert = expert, .ranks = {}, .slots = slots};
   std::vector<std::int32_t> names;  // Of the domains that hold the expert.
   std::vector<Sources> near;
   for (const std::size_t s : slots) {
     const std::int32_t name = shape.domain_of_rank[s / room];
-    const auto at = size_of(std::find(names.begin(), names.end(), name) - names.begin());
+    const auto at = as_index(std::find(names.begin(), names.end(), name) - names.begin());
     if (at == names.size()) {
       names.push_back(name);
       near.push_back({.expert = expert, .ranks = {}, .slots = {}});
@@ -289,10 +289,10 @@ void group_sources(const PlacementShape& shape, std::size_t expert,
     near[at].slots.push_back(s);
     table[s / room * experts + expert] = static_cast<std::int32_t>(s);
   }
-  for (std::size_t r = 0; r < size_of(shape.ranks); ++r) {
+  for (std::size_t r = 0; r < as_index(shape.ranks); ++r) {
     if (table[r * experts + expert] >= 0) continue;
     const auto at =
-        size_of(std::find(names.begin(), names.end(), shape.domain_of_rank[r]) - names.begin());
+        as_index(std::find(names.begin(), names.end(), shape.domain_of_rank[r]) - names.begin());
     (at < near.size() ? near[at] : far).ranks.push_back(r);
   }
   near.push_back(std::move(far));
@@ -329,12 +329,12 @@ std::vector<std::size_t> apportion(const Demand& demand, std::size_t sources) {
 std::vector<std::int32_t> replica_of_source(const PlacementShape& shape,
                                             std::span<const std::int32_t> expert_of_slot,
                                             std::span<const double> load) {
-  const auto experts = size_of(shape.experts);
-  const auto room = size_of(shape.slots_per_rank);
+  const auto experts = as_index(shape.experts);
+  const auto room = as_index(shape.slots_per_rank);
   const std::vector<std::vector<std::size_t>> slots = slots_of_experts(expert_of_slot, experts);
-  std::vector<std::int32_t> table(size_of(shape.ranks) * experts, -1);
+  std::vector<std::int32_t> table(as_index(shape.ranks) * experts, -1);
   std::vector<Sources> groups;
-  SplitProblem problem{.fixed = std::vector<double>(size_of(shape.ranks), 0.0),
+  SplitProblem problem{.fixed = std::vector<double>(as_index(shape.ranks), 0.0),
                        .demands = {},
                        .total = std::accumulate(load.begin(), load.end(), 0.0),
                        .room = room};

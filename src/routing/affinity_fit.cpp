@@ -9,7 +9,7 @@ namespace moesim::routing {
 namespace {
 
 /// Mean relative error (weighted by share) below which a fit is good enough.
-constexpr double kTolerance = 0.004;
+constexpr double kFitTolerance = 0.004;
 /// Offsets are cut off here: with both parts of the affinity, times stay within a float.
 constexpr double kMostOffset = 28.0;
 
@@ -79,7 +79,7 @@ bool OffsetFit::improve(std::span<const std::int64_t> count, std::int64_t tokens
   for (std::size_t e = 0; e < offset_.size(); ++e) {
     deviation += std::abs(static_cast<double>(count[e]) / choices - share_[e]);
   }
-  if (deviation < kTolerance) return true;
+  if (deviation < kFitTolerance) return true;
   const bool first = error_.empty();
   error_.resize(offset_.size());
   for (std::size_t e = 0; e < offset_.size(); ++e) {

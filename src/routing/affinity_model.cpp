@@ -25,7 +25,7 @@ constexpr int kFineRounds = 4;
 /// How far an offset may move in each fine fit.
 constexpr std::array<double, 3> kMargins = {0.4, 0.25, 0.25};
 
-constexpr std::array<AffinityPreset, 3> kPresets = {
+constexpr std::array<AffinityPreset, 3> kAffinityPresets = {
     {{.name = "deepseek_v2_lite_traces",
       .parameters = {},
       .source = "fitted to token traces of DeepSeek-V2-Lite (64 experts, top 6, 26 layers, four "
@@ -264,12 +264,12 @@ std::vector<std::string> affinity_errors(const AffinityParameters& p) {
   return errors;
 }
 
-std::span<const AffinityPreset> affinity_presets() { return kPresets; }
+std::span<const AffinityPreset> affinity_presets() { return kAffinityPresets; }
 
 std::optional<AffinityPreset> find_affinity_preset(std::string_view name) {
-  const auto* found = std::find_if(kPresets.begin(), kPresets.end(),
+  const auto* found = std::find_if(kAffinityPresets.begin(), kAffinityPresets.end(),
                                    [&](const AffinityPreset& p) { return p.name == name; });
-  if (found == kPresets.end()) return std::nullopt;
+  if (found == kAffinityPresets.end()) return std::nullopt;
   return *found;
 }
 

@@ -15,7 +15,7 @@ namespace {
 constexpr double kGroupExponent = 5.0 / 3.0;
 constexpr double kLn2 = 0.693147180559945309417;
 constexpr double kRootTwo = 1.41421356237309504880;
-constexpr double kTolerance = 5e-4;
+constexpr double kMarginalTolerance = 5e-4;
 constexpr int kMaxIterations = 40;
 
 /// Exact inclusion probabilities; buffers are sized once and serve all iterations of a layer.
@@ -292,7 +292,7 @@ FittedWeights fit_weights(const RoutingShape& shape, std::span<const double> sha
     inclusion.of(tried, group_odds(shape, tried));
     const double deviation = improve(shape, share, inclusion, weight);
     if (deviation < best.deviation) best = {.weight = tried, .deviation = deviation};
-    if (best.deviation < kTolerance) break;
+    if (best.deviation < kMarginalTolerance) break;
   }
   return best;
 }

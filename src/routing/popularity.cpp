@@ -33,7 +33,7 @@ constexpr std::array<DepthPoint, 8> kPrefillProfile = {{{0.0, 0.84},
                                                         {45 / kLast, 0.88},
                                                         {1.0, 0.75}}};
 
-constexpr std::array<PopularityPreset, 2> kPresets = {
+constexpr std::array<PopularityPreset, 2> kPopularityPresets = {
     {{.name = "deepseek_v3_decode",
       .parameters = {.sigma = 0.67, .between_groups = 0.265, .profile = kDecodeProfile},
       .source = "DeepSeek-V3/R1 decode, 2,000 tokens in and 100 out: recorded expert loads that "
@@ -200,12 +200,12 @@ Popularity drifted(const RoutingShape& shape, const Popularity& popularity, doub
   return result;
 }
 
-std::span<const PopularityPreset> popularity_presets() { return kPresets; }
+std::span<const PopularityPreset> popularity_presets() { return kPopularityPresets; }
 
 std::optional<PopularityPreset> find_popularity_preset(std::string_view name) {
-  const auto* found = std::find_if(kPresets.begin(), kPresets.end(),
+  const auto* found = std::find_if(kPopularityPresets.begin(), kPopularityPresets.end(),
                                    [&](const PopularityPreset& p) { return p.name == name; });
-  if (found == kPresets.end()) return std::nullopt;
+  if (found == kPopularityPresets.end()) return std::nullopt;
   return *found;
 }
 

@@ -18,10 +18,6 @@ using google::protobuf::FieldDescriptor;
 /// Levels of blocks in a value that is skipped.
 constexpr std::size_t kMaxDepth = 32;
 
-bool is_message(const FieldDescriptor& field) {
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-}
-
 /// Part of the text that protobuf shall not see.
 struct Cut {
   std::size_t begin;

@@ -29,6 +29,10 @@ struct Outline {
                               const google::protobuf::Descriptor& schema, const std::string& root,
                               Findings& findings);
 
+[[nodiscard]] inline bool is_message(const google::protobuf::FieldDescriptor& field) {
+  return field.cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE;
+}
+
 /// Names of the fields of a message, in order of the schema.
 [[nodiscard]] std::vector<std::string> field_names(const google::protobuf::Descriptor& schema);
 

@@ -21,10 +21,6 @@ struct Step {
   std::optional<int> index;
 };
 
-bool is_message(const FieldDescriptor& field) {
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-}
-
 /// "a.b[2].c" in steps; empty if it has not this form.
 std::vector<Step> split_path(std::string_view path) {
   std::vector<Step> steps;

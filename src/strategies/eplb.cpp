@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/index.h"
 
 namespace moesim::strategies {
 namespace {
@@ -63,7 +64,6 @@ Replicas replicate(std::span<const float> load, std::size_t slots) {
   return replicas;
 }
 
-std::size_t unsigned_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 /// Experts in the order in which whole groups are laid over the nodes.
 std::vector<std::size_t> experts_by_node(std::span<const float> load, std::size_t groups,
@@ -83,10 +83,10 @@ std::vector<std::size_t> experts_by_node(std::span<const float> load, std::size_
 }  // namespace
 
 std::vector<std::int32_t> eplb_layer(std::span<const double> load, const EplbShape& shape) {
-  const std::size_t nodes = unsigned_of(shape.nodes);
-  const std::size_t groups = unsigned_of(shape.groups);
-  const std::size_t ranks = unsigned_of(shape.ranks) / nodes;
-  const std::size_t slots = unsigned_of(shape.slots) / nodes;
+  const std::size_t nodes = as_index(shape.nodes);
+  const std::size_t groups = as_index(shape.groups);
+  const std::size_t ranks = as_index(shape.ranks) / nodes;
+  const std::size_t slots = as_index(shape.slots) / nodes;
   const std::size_t experts = load.size() / nodes;
   MOESIM_CHECK(groups % nodes == 0 && load.size() % groups == 0 && ranks * nodes > 0 &&
                    slots % ranks == 0 && slots >= experts,
@@ -94,7 +94,7 @@ std::vector<std::int32_t> eplb_layer(std::span<const double> load, const EplbSha
   std::vector<float> exact(load.begin(), load.end());
   const std::vector<std::size_t> order = experts_by_node(exact, groups, nodes);
 
-  std::vector<std::int32_t> expert_of_slot(unsigned_of(shape.slots));
+  std::vector<std::int32_t> expert_of_slot(as_index(shape.slots));
   for (std::size_t node = 0; node < nodes; ++node) {
     std::vector<float> own(experts);
     for (std::size_t i = 0; i < experts; ++i) own[i] = exact[order[node * experts + i]];
@@ -198,7 +198,7 @@ class Exchange {
 std::int64_t separate_replicas(std::span<std::int32_t> expert_of_slot, std::span<const double> load,
                                std::int64_t slots_per_rank,
                                std::span<const std::int32_t> domain_of_rank) {
-  Exchange exchange(expert_of_slot, load, unsigned_of(slots_per_rank), domain_of_rank);
+  Exchange exchange(expert_of_slot, load, as_index(slots_per_rank), domain_of_rank);
   std::int64_t exchanges = 0;
   for (std::size_t slot = 0; slot < expert_of_slot.size(); ++slot) {
     if (!exchange.is_duplicate(slot)) continue;

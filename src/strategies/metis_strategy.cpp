@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/index.h"
 #include "strategies/co_activation.h"
 #include "strategies/eplb.h"
 #include "strategies/factories.h"
@@ -26,7 +27,6 @@ constexpr double kEdgeTotal = 0x1.0p29;   // The library adds edge weights in 32
 constexpr double kLoadTotal = 0x1.0p24;
 constexpr std::size_t kMostEdges = std::size_t{1} << 24;  // Beyond: strongest partners only.
 
-std::size_t size_of(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 /// Ranks of each node, nodes in the order of their first rank.
 std::vector<std::vector<std::size_t>> ranks_of_nodes(const PlacementShape& shape) {
@@ -34,7 +34,7 @@ std::vector<std::vector<std::size_t>> ranks_of_nodes(const PlacementShape& shape
   std::vector<std::vector<std::size_t>> ranks;
   for (std::size_t r = 0; r < shape.domain_of_rank.size(); ++r) {
     const std::int32_t name = shape.domain_of_rank[r];
-    const auto at = size_of(std::find(names.begin(), names.end(), name) - names.begin());
+    const auto at = as_index(std::find(names.begin(), names.end(), name) - names.begin());
     if (at == names.size()) {
       names.push_back(name);
       ranks.emplace_back();
@@ -50,12 +50,12 @@ class ReplicaGraph {
   ReplicaGraph(const CoActivation& pairs, std::span<const std::int32_t> expert,
                std::span<const double> load)
       : pairs_(pairs), expert_(expert), inverse_(pairs.experts(), 0.0) {
-    for (const std::int32_t e : expert) inverse_[size_of(e)] += 1.0;
+    for (const std::int32_t e : expert) inverse_[as_index(e)] += 1.0;
     for (double& x : inverse_) x = 1.0 / x;
     const double total = std::accumulate(load.begin(), load.end(), 0.0);
     for (const std::int32_t e : expert) {
       graph_.load.push_back(static_cast<std::int32_t>(
-          std::lround(load[size_of(e)] * inverse_[size_of(e)] / total * kLoadTotal)));
+          std::lround(load[as_index(e)] * inverse_[as_index(e)] / total * kLoadTotal)));
     }
     join();
   }
@@ -63,8 +63,8 @@ class ReplicaGraph {
 
  private:
   [[nodiscard]] double weight(std::size_t a, std::size_t b) const {
-    const std::size_t e = size_of(expert_[a]);
-    const std::size_t f = size_of(expert_[b]);
+    const std::size_t e = as_index(expert_[a]);
+    const std::size_t f = as_index(expert_[b]);
     return static_cast<double>(pairs_(e, f)) * inverse_[e] * inverse_[f];
   }
 
@@ -115,7 +115,7 @@ class LayerPlanner {
       : shape_(problem.shape),
         nodes_(ranks_of_nodes(problem.shape)),
         source_(problem, seed),
-        packer_(size_of(problem.shape.slots_per_rank), 1),
+        packer_(as_index(problem.shape.slots_per_rank), 1),
         seed_(seed) {
     for (const std::vector<std::size_t>& ranks : nodes_) {
       room_.ranks.push_back(std::ssize(ranks));
@@ -145,16 +145,16 @@ class LayerPlanner {
   std::vector<std::int32_t> pack(std::span<const double> load, std::span<const std::int32_t> expert,
                                  std::span<const std::int32_t> node) {
     std::vector<double> share(load.size(), 0.0);  // In means of a rank's load.
-    for (const std::int32_t e : expert) share[size_of(e)] += 1.0;
+    for (const std::int32_t e : expert) share[as_index(e)] += 1.0;
     const double mean =
         std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(shape_.ranks);
     for (std::size_t e = 0; e < load.size(); ++e) share[e] = load[e] / share[e] / mean;
-    const std::size_t room = size_of(shape_.slots_per_rank);
+    const std::size_t room = as_index(shape_.slots_per_rank);
     std::vector<std::int32_t> slots(expert.size());
     for (std::size_t n = 0; n < nodes_.size(); ++n) {
       std::vector<std::int32_t> own;
       for (std::size_t r = 0; r < expert.size(); ++r) {
-        if (size_of(node[r]) == n) own.push_back(expert[r]);
+        if (as_index(node[r]) == n) own.push_back(expert[r]);
       }
       packer_.pack(own, share);
       std::vector<std::size_t> used(nodes_[n].size(), 0);
@@ -184,7 +184,7 @@ class Metis : public Strategy {
     LayerPlanner planner(problem, options.seed);
     Placement placement{.shape = shape, .expert_of_slot = {}, .strategy = "metis"};
     for (std::int64_t l = 0; l < shape.moe_layers; ++l) {
-      const auto row = std::span(load).subspan(size_of(l * shape.experts), size_of(shape.experts));
+      const auto row = std::span(load).subspan(as_index(l * shape.experts), as_index(shape.experts));
       const std::vector<std::int32_t> layer = planner.plan(l, row);
       placement.expert_of_slot.insert(placement.expert_of_slot.end(), layer.begin(), layer.end());
       if (options.progress) options.progress(l + 1);

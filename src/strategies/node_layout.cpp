@@ -5,11 +5,10 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/index.h"
 
 namespace moesim::strategies {
 namespace {
-
-std::size_t size_of(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 }  // namespace
 
@@ -25,7 +24,7 @@ NodeLayout::NodeLayout(const CoActivation& pairs, std::span<const double> load, 
       copies_(load.size() * nodes_of_room(), 0),
       used_(nodes_of_room(), 0),
       load_(nodes_of_room(), 0.0) {
-  for (const std::int32_t e : expert_) inverse_[size_of(e)] += 1.0;
+  for (const std::int32_t e : expert_) inverse_[as_index(e)] += 1.0;
   for (std::size_t e = 0; e < share_.size(); ++e) {
     MOESIM_CHECK(inverse_[e] > 0.0, "every expert has a replica");
     inverse_[e] = 1.0 / inverse_[e];
@@ -33,7 +32,7 @@ NodeLayout::NodeLayout(const CoActivation& pairs, std::span<const double> load, 
   }
   double total = 0.0;
   for (std::size_t r = 0; r < expert_.size(); ++r) {
-    const std::size_t n = size_of(node_[r]);
+    const std::size_t n = as_index(node_[r]);
     ++copies(r, n);
     ++used_[n];
     load_[n] += share(r);
@@ -44,58 +43,58 @@ NodeLayout::NodeLayout(const CoActivation& pairs, std::span<const double> load, 
   for (std::size_t e = 0; e < share_.size(); ++e) {
     const std::span<const float> row = pairs_.row(e);
     for (std::size_t r = 0; r < expert_.size(); ++r) {
-      const std::size_t f = size_of(expert_[r]);
-      pull_[e * nodes + size_of(node_[r])] +=
+      const std::size_t f = as_index(expert_[r]);
+      pull_[e * nodes + as_index(node_[r])] +=
           static_cast<double>(row[f]) * inverse_[e] * inverse_[f];
     }
   }
 }
 
 double NodeLayout::pull(std::size_t replica, std::size_t node) const {
-  return pull_[size_of(expert_[replica]) * nodes_of_room() + node];
+  return pull_[as_index(expert_[replica]) * nodes_of_room() + node];
 }
 double NodeLayout::pair(std::size_t a, std::size_t b) const {
-  const std::size_t e = size_of(expert_[a]);
-  const std::size_t f = size_of(expert_[b]);
+  const std::size_t e = as_index(expert_[a]);
+  const std::size_t f = as_index(expert_[b]);
   return static_cast<double>(pairs_(e, f)) * inverse_[e] * inverse_[f];
 }
-double NodeLayout::share(std::size_t replica) const { return share_[size_of(expert_[replica])]; }
+double NodeLayout::share(std::size_t replica) const { return share_[as_index(expert_[replica])]; }
 double NodeLayout::cap(std::size_t node, double tolerance) const {
   return (1.0 + tolerance) * load_per_slot_ * static_cast<double>(room_.slots[node]);
 }
 std::int64_t& NodeLayout::copies(std::size_t replica, std::size_t node) {
-  return copies_[size_of(expert_[replica]) * nodes_of_room() + node];
+  return copies_[as_index(expert_[replica]) * nodes_of_room() + node];
 }
 std::int64_t NodeLayout::copies(std::size_t replica, std::size_t node) const {
-  return copies_[size_of(expert_[replica]) * nodes_of_room() + node];
+  return copies_[as_index(expert_[replica]) * nodes_of_room() + node];
 }
 
 double NodeLayout::cut() const {
   double inside = 0.0;
   double all = 0.0;
   for (std::size_t r = 0; r < expert_.size(); ++r) {
-    inside += pull(r, size_of(node_[r]));
+    inside += pull(r, as_index(node_[r]));
     for (std::size_t n = 0; n < nodes_of_room(); ++n) all += pull(r, n);
   }
   return 0.5 * (all - inside);
 }
 
 double NodeLayout::gain(std::size_t a, std::size_t b) const {
-  const std::size_t from = size_of(node_[a]);
-  const std::size_t to = size_of(node_[b]);
+  const std::size_t from = as_index(node_[a]);
+  const std::size_t to = as_index(node_[b]);
   return pull(a, to) - pull(a, from) + pull(b, from) - pull(b, to) - 2.0 * pair(a, b);
 }
 
 bool NodeLayout::allowed(std::size_t a, std::size_t b) const {
-  const std::size_t from = size_of(node_[a]);
-  const std::size_t to = size_of(node_[b]);
+  const std::size_t from = as_index(node_[a]);
+  const std::size_t to = as_index(node_[b]);
   return from != to && expert_[a] != expert_[b] && copies(a, to) < room_.ranks[to] &&
          copies(b, from) < room_.ranks[from];
 }
 
 void NodeLayout::move(std::size_t replica, std::size_t node) {
-  const std::size_t e = size_of(expert_[replica]);
-  const std::size_t from = size_of(node_[replica]);
+  const std::size_t e = as_index(expert_[replica]);
+  const std::size_t from = as_index(node_[replica]);
   const std::size_t nodes = nodes_of_room();
   --copies(replica, from);
   ++copies(replica, node);
@@ -114,8 +113,8 @@ void NodeLayout::move(std::size_t replica, std::size_t node) {
 }
 
 void NodeLayout::swap(std::size_t a, std::size_t b) {
-  const std::size_t from = size_of(node_[a]);
-  move(a, size_of(node_[b]));
+  const std::size_t from = as_index(node_[a]);
+  move(a, as_index(node_[b]));
   move(b, from);
 }
 
@@ -126,7 +125,7 @@ void NodeLayout::fill_exactly() {
       std::size_t best_node = 0;
       double best_gain = 0.0;
       for (std::size_t r = 0; r < expert_.size(); ++r) {
-        if (size_of(node_[r]) != from) continue;
+        if (as_index(node_[r]) != from) continue;
         for (std::size_t to = 0; to < nodes_of_room(); ++to) {
           if (used_[to] >= room_.slots[to]) continue;
           const double found = pull(r, to) - pull(r, from);
@@ -146,7 +145,7 @@ void NodeLayout::fill_exactly() {
 /// Exchanges replicas of experts that a node has more often than ranks.
 void NodeLayout::separate() {
   for (std::size_t a = 0; a < expert_.size(); ++a) {
-    const std::size_t from = size_of(node_[a]);
+    const std::size_t from = as_index(node_[a]);
     if (copies(a, from) <= room_.ranks[from]) continue;
     Exchange best;
     for (std::size_t b = 0; b < expert_.size(); ++b) {
@@ -168,11 +167,11 @@ double NodeLayout::excess(std::size_t node, double load, double tolerance) const
 NodeLayout::Exchange NodeLayout::cheapest_relief(std::size_t node, double tolerance) const {
   Exchange best;
   for (std::size_t a = 0; a < expert_.size(); ++a) {
-    if (size_of(node_[a]) != node) continue;
+    if (as_index(node_[a]) != node) continue;
     for (std::size_t b = 0; b < expert_.size(); ++b) {
       const double shift = share(a) - share(b);
       if (shift <= 0.0 || !allowed(a, b)) continue;
-      const std::size_t to = size_of(node_[b]);
+      const std::size_t to = as_index(node_[b]);
       const double relief =
           excess(node, load_[node], tolerance) - excess(node, load_[node] - shift, tolerance) +
           excess(to, load_[to], tolerance) - excess(to, load_[to] + shift, tolerance);
@@ -218,8 +217,8 @@ void NodeLayout::lower_cut(double tolerance, int passes) {
         const double found = gain(a, b);
         if (found <= 1e-9 || (best.found && found <= best.price)) continue;
         const double shift = share(a) - share(b);
-        const std::size_t from = size_of(node_[a]);
-        const std::size_t to = size_of(node_[b]);
+        const std::size_t from = as_index(node_[a]);
+        const std::size_t to = as_index(node_[b]);
         if (!fits(from, load_[from] - shift) || !fits(to, load_[to] + shift)) continue;
         best = {.a = a, .b = b, .price = found, .found = true};
       }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/diagnostics.h"
+#include "core/index.h"
 #include "placement/evaluation.h"
 #include "strategies/eplb.h"
 #include "strategies/factories.h"
@@ -22,7 +23,6 @@ using placement::Problem;
 constexpr double kProposalsPerSecond = 25e6;
 constexpr double kMostProposalsPerSlot = 5000.0;  ///< More is of little use.
 
-std::size_t unsigned_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 void require_current(const Problem& problem) {
   if (!problem.current.has_value()) {
@@ -50,7 +50,7 @@ std::vector<std::vector<double>> rows_to_balance(const Problem& problem) {
 
 std::span<const double> row_of(const std::vector<double>& rows, std::int64_t layer,
                                std::int64_t experts) {
-  return std::span(rows).subspan(unsigned_of(layer * experts), unsigned_of(experts));
+  return std::span(rows).subspan(as_index(layer * experts), as_index(experts));
 }
 
 /// One layer's search: its loads in units of the mean rank, its bound, the fresh plan.
@@ -58,10 +58,10 @@ class LayerTask {
  public:
   LayerTask(const PlacementShape& shape, std::span<const std::vector<double>> rows,
             std::int64_t layer)
-      : shape_(shape), experts_(unsigned_of(shape.experts)) {
+      : shape_(shape), experts_(as_index(shape.experts)) {
     loads_ = {.experts = experts_,
-              .ranks = unsigned_of(shape.ranks),
-              .slots_per_rank = unsigned_of(shape.slots_per_rank),
+              .ranks = as_index(shape.ranks),
+              .slots_per_rank = as_index(shape.slots_per_rank),
               .workloads = rows.size(),
               .load = std::vector<double>(experts_ * rows.size())};
     for (std::size_t k = 0; k < rows.size(); ++k) {
@@ -150,7 +150,7 @@ Rebalancing::Rebalancing(const Problem& problem, const SearchOptions& options)
                                     kMostProposalsPerSlot * slots);
   for (std::int64_t l = 0; l < shape_.moe_layers; ++l) {
     const auto start = std::span<const std::int32_t>(current_).subspan(
-        unsigned_of(l * shape_.slots()), unsigned_of(shape_.slots()));
+        as_index(l * shape_.slots()), as_index(shape_.slots()));
     RandomStream stream(options.seed, "rebalance", static_cast<std::uint64_t>(l));
     LayerTask task(shape_, rows, l);
     task.price_copies(problem, l, start);

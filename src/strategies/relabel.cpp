@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/index.h"
 #include "strategies/relabel_assignment.h"
 
 namespace moesim::strategies {
@@ -17,7 +18,6 @@ using placement::PlacementShape;
 /// grows with the cube, its table with the square.
 constexpr std::size_t kMostExact = 1024;
 
-std::size_t unsigned_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 /// Ranks of each node; nodes that may be exchanged have the same `kind`.
 struct Nodes {
@@ -26,7 +26,7 @@ struct Nodes {
     std::vector<std::int32_t> rack;
     for (std::int64_t r = 0; r < shape.ranks; ++r) {
       const bool one = what == Exchangeable::AllRanks || shape.domain_of_rank.empty();
-      const std::int32_t domain = one ? 0 : shape.domain_of_rank[unsigned_of(r)];
+      const std::int32_t domain = one ? 0 : shape.domain_of_rank[as_index(r)];
       auto at = std::find(number.begin(), number.end(), domain);
       if (at == number.end()) {
         number.push_back(domain);
@@ -36,7 +36,7 @@ struct Nodes {
         ranks.emplace_back();
         at = number.end() - 1;
       }
-      ranks[static_cast<std::size_t>(at - number.begin())].push_back(unsigned_of(r));
+      ranks[static_cast<std::size_t>(at - number.begin())].push_back(as_index(r));
     }
     std::vector<bool> grouped(ranks.size(), false);
     for (std::size_t i = 0; i < ranks.size(); ++i) {
@@ -58,8 +58,8 @@ class Common {
  public:
   Common(const PlacementShape& shape, std::span<const std::int32_t> from,
          std::span<const std::int32_t> to)
-      : experts_(unsigned_of(shape.experts)), room_(unsigned_of(shape.slots_per_rank)), to_(to) {
-    held_.assign(unsigned_of(shape.ranks) * experts_, 0);
+      : experts_(as_index(shape.experts)), room_(as_index(shape.slots_per_rank)), to_(to) {
+    held_.assign(as_index(shape.ranks) * experts_, 0);
     for (std::size_t s = 0; s < from.size(); ++s) {
       held_[s / room_ * experts_ + static_cast<std::size_t>(from[s])] = 1;
     }
@@ -149,7 +149,7 @@ Placement relabel(const Placement& from, const Placement& to, Exchangeable what)
                "relabelling between placements of two shapes");
   Placement named = to;
   named.expert_of_slot.clear();
-  const std::size_t slots = unsigned_of(to.shape.slots());
+  const std::size_t slots = as_index(to.shape.slots());
   for (std::size_t first = 0; first < to.expert_of_slot.size(); first += slots) {
     const std::vector<std::int32_t> layer =
         relabel_layer(to.shape, std::span(from.expert_of_slot).subspan(first, slots),
@@ -161,7 +161,7 @@ Placement relabel(const Placement& from, const Placement& to, Exchangeable what)
 
 void keep_slots(std::span<const std::int32_t> from, std::span<std::int32_t> to,
                 std::int64_t slots_per_rank) {
-  const std::size_t room = unsigned_of(slots_per_rank);
+  const std::size_t room = as_index(slots_per_rank);
   std::vector<std::int32_t> arrange(room);
   for (std::size_t first = 0; first < to.size(); first += room) {
     const auto before = from.subspan(first, room);

@@ -6,12 +6,12 @@
 #include <string_view>
 #include <utility>
 
+#include "core/index.h"
 #include "topology/routes.h"
 
 namespace moesim::topology {
 namespace {
 
-std::size_t at(std::int64_t place) { return static_cast<std::size_t>(place); }
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(' ');
@@ -75,17 +75,17 @@ class Degrader {
     const std::int32_t one = vertex(entry, trimmed(text.substr(0, dash)));
     if (one < 0) return;
     if (dash == std::string_view::npos) {
-      const VertexKind kind = w_.vertices[at(one)].kind;
+      const VertexKind kind = w_.vertices[as_index(one)].kind;
       const auto takes = [&](const Link& l) {
         return (l.from == one || l.to == one) && stands_for(w_, kind, l.kind);
       };
-      lower_links(entry, takes, w_.vertices[at(one)].name + " has no link of its own to lower");
+      lower_links(entry, takes, w_.vertices[as_index(one)].name + " has no link of its own to lower");
       return;
     }
     const std::int32_t two = vertex(entry, trimmed(text.substr(dash + 1)));
     if (two < 0) return;
     if (one == two) {
-      fault(entry, "joins " + w_.vertices[at(one)].name + " with itself",
+      fault(entry, "joins " + w_.vertices[as_index(one)].name + " with itself",
             "name both ends of a link, or one vertex alone");
       return;
     }
@@ -93,7 +93,7 @@ class Degrader {
       return (l.from == one && l.to == two) || (l.from == two && l.to == one);
     };
     lower_links(entry, takes,
-                "no link joins " + w_.vertices[at(one)].name + " and " + w_.vertices[at(two)].name);
+                "no link joins " + w_.vertices[as_index(one)].name + " and " + w_.vertices[as_index(two)].name);
   }
 
   template <class Takes>
@@ -123,23 +123,23 @@ void find_carriers(Wiring& w) {
   w.carrier.assign(w.port_out.size(), -1);
   for (std::int64_t g = 0; w.nics > 0 && g < w.cluster.gpus(); ++g) {
     const std::int64_t nic = w.nic_of(GpuId{g});
-    if (!w.up(w.port_out[at(nic)]) || w.carrier[at(nic)] >= 0) continue;
-    if (!w.up(w.nic_pcie_out[at(w.hosted ? nic : g)])) continue;
-    w.carrier[at(nic)] = static_cast<std::int32_t>(g);
+    if (!w.up(w.port_out[as_index(nic)]) || w.carrier[as_index(nic)] >= 0) continue;
+    if (!w.up(w.nic_pcie_out[as_index(w.hosted ? nic : g)])) continue;
+    w.carrier[as_index(nic)] = static_cast<std::int32_t>(g);
   }
-  w.home.resize(at(w.cluster.nodes));
+  w.home.resize(as_index(w.cluster.nodes));
   const std::int64_t joint = w.switched ? w.cluster.nodes_per_scale_up_domain : 1;
   const auto has_exit = [&](std::int64_t node) {
     const auto first = w.carrier.begin() + node * w.nics;
     return std::any_of(first, first + w.nics, [](std::int32_t gpu) { return gpu >= 0; });
   };
   for (std::int64_t node = 0; node < w.cluster.nodes; ++node) {
-    w.home[at(node)] = static_cast<std::int32_t>(node);
+    w.home[as_index(node)] = static_cast<std::int32_t>(node);
     const std::int64_t first = node / joint * joint;
     for (std::int64_t i = 0; i < joint; ++i) {
       const std::int64_t other = first + (node - first + i) % joint;
       if (other >= w.cluster.nodes || !has_exit(other)) continue;
-      w.home[at(node)] = static_cast<std::int32_t>(other);
+      w.home[as_index(node)] = static_cast<std::int32_t>(other);
       break;
     }
   }
@@ -192,9 +192,9 @@ class Reach {
 
   std::vector<std::int64_t> exits(std::int64_t node) const {
     std::vector<std::int64_t> nics;
-    const std::int64_t home = w_.broken ? w_.home[at(node)] : node;
+    const std::int64_t home = w_.broken ? w_.home[as_index(node)] : node;
     for (std::int64_t nic = home * w_.nics; nic < (home + 1) * w_.nics; ++nic) {
-      if (!w_.broken || w_.carrier[at(nic)] >= 0) nics.push_back(nic);
+      if (!w_.broken || w_.carrier[as_index(nic)] >= 0) nics.push_back(nic);
     }
     return nics;
   }
@@ -210,19 +210,19 @@ class Reach {
 
   /// A leaf or a spine that every node still reaches: then no pair needs to be looked at.
   bool has_hub() const {
-    const std::size_t leaves = at(*std::max_element(w_.leaf_of_nic.begin(), w_.leaf_of_nic.end()));
+    const std::size_t leaves = as_index(*std::max_element(w_.leaf_of_nic.begin(), w_.leaf_of_nic.end()));
     std::vector<std::int64_t> nodes_of_leaf(leaves + 1, 0);
-    std::vector<std::int64_t> nodes_of_spine(at(w_.spines), 0);
+    std::vector<std::int64_t> nodes_of_spine(as_index(w_.spines), 0);
     for (std::int64_t node = 0; node < w_.cluster.nodes; ++node) {
-      std::vector<bool> spine(at(w_.spines), false);
+      std::vector<bool> spine(as_index(w_.spines), false);
       std::vector<std::int32_t> seen;
       for (const std::int64_t nic : exits(node)) {
-        const std::int32_t leaf = w_.leaf_of_nic[at(nic)];
+        const std::int32_t leaf = w_.leaf_of_nic[as_index(nic)];
         if (std::find(seen.begin(), seen.end(), leaf) != seen.end()) continue;
         seen.push_back(leaf);
-        ++nodes_of_leaf[at(leaf)];
+        ++nodes_of_leaf[as_index(leaf)];
         for (std::int64_t s = 0; s < w_.spines; ++s) {
-          spine[at(s)] = spine[at(s)] || w_.up(w_.uplink[at(leaf * w_.spines + s)]);
+          spine[as_index(s)] = spine[as_index(s)] || w_.up(w_.uplink[as_index(leaf * w_.spines + s)]);
         }
       }
       for (std::size_t s = 0; s < spine.size(); ++s) nodes_of_spine[s] += spine[s] ? 1 : 0;
@@ -266,16 +266,16 @@ class Reach {
       near[v] = w_.vertices[v].name.compare(0, prefix.size(), prefix) == 0;
     }
     for (std::int64_t nic = node * w_.nics; nic < (node + 1) * w_.nics; ++nic) {
-      near[at(w_.links[w_.port_out[at(nic)].index()].to)] = true;
+      near[as_index(w_.links[w_.port_out[as_index(nic)].index()].to)] = true;
     }
     std::int32_t last = -1;
     for (std::size_t i = 0; i < w_.degraded_by.size(); ++i) {
       const Link& link = w_.links[i];
       if (w_.up(LinkId{static_cast<std::int64_t>(i)})) continue;
-      if (near[at(link.from)] || near[at(link.to)]) last = std::max(last, w_.degraded_by[i]);
+      if (near[as_index(link.from)] || near[as_index(link.to)]) last = std::max(last, w_.degraded_by[i]);
     }
     if (last < 0) return std::nullopt;
-    return at(last);
+    return as_index(last);
   }
 
   const Wiring& w_;

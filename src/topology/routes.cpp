@@ -1,9 +1,9 @@
 #include "topology/routes.h"
 
+#include "core/index.h"
+
 namespace moesim::topology {
 namespace {
-
-std::size_t at(std::int64_t place) { return static_cast<std::size_t>(place); }
 
 /// Another GPU of the island that passes on what the pair's own link, which is down, cannot carry.
 std::optional<GpuId> detour(const Wiring& w, GpuId from, GpuId to) {
@@ -40,17 +40,17 @@ std::int64_t scale_up_hops(const Wiring& w, GpuId from, GpuId to) {
 /// The spine from one NIC to another: chosen by the destination's port, the next one that both
 /// leaves reach if that is down; -1 if there is none.
 std::int64_t spine_between(const Wiring& w, std::int64_t nic_from, std::int64_t nic_to) {
-  const std::int64_t from = w.leaf_of_nic[at(nic_from)] * w.spines;
-  const std::int64_t to = w.leaf_of_nic[at(nic_to)] * w.spines;
+  const std::int64_t from = w.leaf_of_nic[as_index(nic_from)] * w.spines;
+  const std::int64_t to = w.leaf_of_nic[as_index(nic_to)] * w.spines;
   for (std::int64_t i = 0; i < w.spines; ++i) {
-    const std::int64_t spine = (w.port_of_nic[at(nic_to)] + i) % w.spines;
-    if (w.up(w.uplink[at(from + spine)]) && w.up(w.downlink[at(to + spine)])) return spine;
+    const std::int64_t spine = (w.port_of_nic[as_index(nic_to)] + i) % w.spines;
+    if (w.up(w.uplink[as_index(from + spine)]) && w.up(w.downlink[as_index(to + spine)])) return spine;
   }
   return -1;
 }
 
 bool same_leaf(const Wiring& w, std::int64_t a, std::int64_t b) {
-  return w.leaf_of_nic[at(a)] == w.leaf_of_nic[at(b)];
+  return w.leaf_of_nic[as_index(a)] == w.leaf_of_nic[as_index(b)];
 }
 
 bool reaches_itself(const Wiring& w, GpuId gpu, std::int64_t nic) {
@@ -59,9 +59,9 @@ bool reaches_itself(const Wiring& w, GpuId gpu, std::int64_t nic) {
 
 /// How GPU `gpu` leaves by (or is entered from) `nic`, if it can.
 std::optional<Exit> exit_by(const Wiring& w, GpuId gpu, std::int64_t nic) {
-  if (w.carrier[at(nic)] < 0) return std::nullopt;
+  if (w.carrier[as_index(nic)] < 0) return std::nullopt;
   if (w.hosted || reaches_itself(w, gpu, nic)) return Exit{.nic = nic, .gpu = gpu};
-  const GpuId by{w.carrier[at(nic)]};
+  const GpuId by{w.carrier[as_index(nic)]};
   if (!w.same_island(gpu, by) || !scale_up_joins(w, gpu, by)) return std::nullopt;
   return Exit{.nic = nic, .gpu = by};
 }
@@ -94,8 +94,8 @@ class Ways {
 
 /// The usual ways in their order, then equal rails, then any NIC to any other.
 Way way_around(const Wiring& w, GpuId from, GpuId to) {
-  const std::int64_t from_nics = w.home[at(w.cluster.node_of(from))] * w.nics;
-  const std::int64_t to_nics = w.home[at(w.cluster.node_of(to))] * w.nics;
+  const std::int64_t from_nics = w.home[as_index(w.cluster.node_of(from))] * w.nics;
+  const std::int64_t to_nics = w.home[as_index(w.cluster.node_of(to))] * w.nics;
   const std::optional<Exit> out = exit_of(w, from);
   const std::optional<Exit> in = exit_of(w, to);
   Ways ways(w, from, to);
@@ -133,8 +133,8 @@ Way usual_way(const Wiring& w, GpuId from, GpuId to) {
 
 void append_scale_out(const Wiring& w, GpuId from, GpuId to, Route& route) {
   const Way way = w.broken ? way_around(w, from, to) : usual_way(w, from, to);
-  const std::size_t out = at(way.out.nic);
-  const std::size_t in = at(way.in.nic);
+  const std::size_t out = as_index(way.out.nic);
+  const std::size_t in = as_index(way.in.nic);
   if (way.out.gpu != from) append_scale_up(w, from, way.out.gpu, route);
   if (w.hosted) route.append(w.host_out[from.index()]);
   route.append(w.nic_pcie_out[w.hosted ? out : way.out.gpu.index()]);
@@ -142,8 +142,8 @@ void append_scale_out(const Wiring& w, GpuId from, GpuId to, Route& route) {
   if (!same_leaf(w, way.out.nic, way.in.nic)) {
     const std::int64_t spine = spine_between(w, way.out.nic, way.in.nic);
     MOESIM_CHECK(spine >= 0, "a spine joins the leaves");
-    route.append(w.uplink[at(w.leaf_of_nic[out] * w.spines + spine)]);
-    route.append(w.downlink[at(w.leaf_of_nic[in] * w.spines + spine)]);
+    route.append(w.uplink[as_index(w.leaf_of_nic[out] * w.spines + spine)]);
+    route.append(w.downlink[as_index(w.leaf_of_nic[in] * w.spines + spine)]);
   }
   route.append(w.port_in[in]);
   route.append(w.nic_pcie_in[w.hosted ? in : way.in.gpu.index()]);
@@ -165,7 +165,7 @@ bool scale_up_joins(const Wiring& w, GpuId from, GpuId to) {
 
 std::optional<Exit> exit_of(const Wiring& w, GpuId gpu) {
   if (!w.broken) return Exit{.nic = w.nic_of(gpu), .gpu = gpu};
-  const std::int64_t home = w.home[at(w.cluster.node_of(gpu))];
+  const std::int64_t home = w.home[as_index(w.cluster.node_of(gpu))];
   for (std::int64_t r = 0; r < w.nics; ++r) {
     const std::int64_t nic = home * w.nics + (w.rail_of(gpu) + r) % w.nics;
     if (const std::optional<Exit> exit = exit_by(w, gpu, nic)) return exit;
