@@ -17,10 +17,12 @@ fail() {
 # Prints the comment at the head of the calling script as its help.
 usage() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p;}' "$0"; }
 
-# configure PRESET [CMAKE ARGUMENT...]: quiet unless it fails.
+# configure PRESET [CMAKE ARGUMENT...]: quiet unless it fails. MOESIM_UNITY=1: several files compiled
+# as one, for builds from nothing.
 configure() {
   preset=$1
   shift
+  [ -z "${MOESIM_UNITY-}" ] || set -- -DMOESIM_UNITY=ON "$@"
   if ! output=$(cd "$repo" && cmake --preset "$preset" "$@" 2>&1); then
     printf '%s\n' "$output" >&2
     fail "configuring preset $preset failed"
