@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::uint64_t kSeed = 20260821;  // Of all draws; any other serves as well.
 
-
 std::int64_t slots_of(const LoadDrawSpec& spec) {
   return spec.slots == 0 ? spec.experts : spec.slots;
 }

@@ -23,7 +23,6 @@ constexpr double kNarrowGap = 0.04;
 /// An uplink and the sum of its ports are equal up to this.
 constexpr double kRounding = 1e-9;
 
-
 /// Links that are down carry no copies.
 double seconds_for_a_byte(BytesPerSecond rate) {
   return rate > BytesPerSecond{} ? kByte / rate / kSecond : 0.0;
@@ -167,7 +166,8 @@ double ExchangeEstimate::seconds_per_byte(std::span<const std::int32_t> copies) 
   std::fill(copies_on_.begin(), copies_on_.end(), 0);
   for (std::size_t p = 0; p < copies.size(); ++p) {
     if (copies[p] == 0) continue;
-    for (std::size_t i = first_[p]; i < first_[p + 1]; ++i) copies_on_[as_index(links_[i])] += copies[p];
+    for (std::size_t i = first_[p]; i < first_[p + 1]; ++i)
+      copies_on_[as_index(links_[i])] += copies[p];
   }
   double longest = 0.0;
   shared_ = false;

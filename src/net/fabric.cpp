@@ -11,7 +11,6 @@ namespace {
 using topology::Link;
 using topology::Topology;
 
-
 /// The only link of `candidates` that does not lead back to where `link` comes from, if so.
 const Link* only_other(std::span<const Link> links, const std::vector<std::int32_t>& candidates,
                        const Link& link) {
@@ -52,7 +51,8 @@ std::vector<std::uint8_t> dominated_links(const Topology& topology) {
     if (down(l)) continue;
     const Link& link = links[l];
     const Link* after = is_end(link.to) ? nullptr : only_other(links, out[as_index(link.to)], link);
-    const Link* before = is_end(link.from) ? nullptr : only_other(links, in[as_index(link.from)], link);
+    const Link* before =
+        is_end(link.from) ? nullptr : only_other(links, in[as_index(link.from)], link);
     // Of two equal links in a row the first stays.
     const bool narrower_after = after != nullptr && after->bandwidth < link.bandwidth;
     const bool narrower_before = before != nullptr && before->bandwidth <= link.bandwidth;

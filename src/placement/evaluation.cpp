@@ -54,7 +54,7 @@ class Replicas {
     for (std::size_t s = 0; s < expert_of_slot.size(); ++s) {
       const std::size_t rank = s / as_index(slots_per_rank);
       replica_[next[as_index(expert_of_slot[s])]++] = {.rank = static_cast<std::uint32_t>(rank),
-                                                      .domain = domain_of_rank[rank]};
+                                                       .domain = domain_of_rank[rank]};
     }
   }
   [[nodiscard]] std::span<const Replica> of(std::uint16_t expert) const {

@@ -15,7 +15,6 @@ namespace {
 
 constexpr double kUnits = 0x1.0p40;  // Flow units that all load is divided into.
 
-
 /// Load that may go to any of some ranks.
 struct Demand {
   std::size_t expert = 0;

@@ -64,7 +64,6 @@ Replicas replicate(std::span<const float> load, std::size_t slots) {
   return replicas;
 }
 
-
 /// Experts in the order in which whole groups are laid over the nodes.
 std::vector<std::size_t> experts_by_node(std::span<const float> load, std::size_t groups,
                                          std::size_t nodes) {

@@ -27,7 +27,6 @@ constexpr double kEdgeTotal = 0x1.0p29;   // The library adds edge weights in 32
 constexpr double kLoadTotal = 0x1.0p24;
 constexpr std::size_t kMostEdges = std::size_t{1} << 24;  // Beyond: strongest partners only.
 
-
 /// Ranks of each node, nodes in the order of their first rank.
 std::vector<std::vector<std::size_t>> ranks_of_nodes(const PlacementShape& shape) {
   std::vector<std::int32_t> names;
@@ -184,7 +183,8 @@ class Metis : public Strategy {
     LayerPlanner planner(problem, options.seed);
     Placement placement{.shape = shape, .expert_of_slot = {}, .strategy = "metis"};
     for (std::int64_t l = 0; l < shape.moe_layers; ++l) {
-      const auto row = std::span(load).subspan(as_index(l * shape.experts), as_index(shape.experts));
+      const auto row =
+          std::span(load).subspan(as_index(l * shape.experts), as_index(shape.experts));
       const std::vector<std::int32_t> layer = planner.plan(l, row);
       placement.expert_of_slot.insert(placement.expert_of_slot.end(), layer.begin(), layer.end());
       if (options.progress) options.progress(l + 1);

@@ -8,9 +8,7 @@
 #include "core/index.h"
 
 namespace moesim::strategies {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 NodeLayout::NodeLayout(const CoActivation& pairs, std::span<const double> load, NodeRoom room,
                        std::vector<std::int32_t> expert, std::vector<std::int32_t> node)

@@ -23,7 +23,6 @@ using placement::Problem;
 constexpr double kProposalsPerSecond = 25e6;
 constexpr double kMostProposalsPerSlot = 5000.0;  ///< More is of little use.
 
-
 void require_current(const Problem& problem) {
   if (!problem.current.has_value()) {
     throw InputError(
@@ -149,8 +148,8 @@ Rebalancing::Rebalancing(const Problem& problem, const SearchOptions& options)
                                         static_cast<double>(shape_.moe_layers * std::ssize(rows)),
                                     kMostProposalsPerSlot * slots);
   for (std::int64_t l = 0; l < shape_.moe_layers; ++l) {
-    const auto start = std::span<const std::int32_t>(current_).subspan(
-        as_index(l * shape_.slots()), as_index(shape_.slots()));
+    const auto start = std::span<const std::int32_t>(current_).subspan(as_index(l * shape_.slots()),
+                                                                       as_index(shape_.slots()));
     RandomStream stream(options.seed, "rebalance", static_cast<std::uint64_t>(l));
     LayerTask task(shape_, rows, l);
     task.price_copies(problem, l, start);

@@ -18,7 +18,6 @@ using placement::PlacementShape;
 /// grows with the cube, its table with the square.
 constexpr std::size_t kMostExact = 1024;
 
-
 /// Ranks of each node; nodes that may be exchanged have the same `kind`.
 struct Nodes {
   Nodes(const PlacementShape& shape, Exchangeable what) {

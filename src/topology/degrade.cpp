@@ -12,7 +12,6 @@
 namespace moesim::topology {
 namespace {
 
-
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(' ');
   if (first == std::string_view::npos) return {};
@@ -79,7 +78,8 @@ class Degrader {
       const auto takes = [&](const Link& l) {
         return (l.from == one || l.to == one) && stands_for(w_, kind, l.kind);
       };
-      lower_links(entry, takes, w_.vertices[as_index(one)].name + " has no link of its own to lower");
+      lower_links(entry, takes,
+                  w_.vertices[as_index(one)].name + " has no link of its own to lower");
       return;
     }
     const std::int32_t two = vertex(entry, trimmed(text.substr(dash + 1)));
@@ -93,7 +93,8 @@ class Degrader {
       return (l.from == one && l.to == two) || (l.from == two && l.to == one);
     };
     lower_links(entry, takes,
-                "no link joins " + w_.vertices[as_index(one)].name + " and " + w_.vertices[as_index(two)].name);
+                "no link joins " + w_.vertices[as_index(one)].name + " and " +
+                    w_.vertices[as_index(two)].name);
   }
 
   template <class Takes>
@@ -210,7 +211,8 @@ class Reach {
 
   /// A leaf or a spine that every node still reaches: then no pair needs to be looked at.
   bool has_hub() const {
-    const std::size_t leaves = as_index(*std::max_element(w_.leaf_of_nic.begin(), w_.leaf_of_nic.end()));
+    const std::size_t leaves =
+        as_index(*std::max_element(w_.leaf_of_nic.begin(), w_.leaf_of_nic.end()));
     std::vector<std::int64_t> nodes_of_leaf(leaves + 1, 0);
     std::vector<std::int64_t> nodes_of_spine(as_index(w_.spines), 0);
     for (std::int64_t node = 0; node < w_.cluster.nodes; ++node) {
@@ -222,7 +224,8 @@ class Reach {
         seen.push_back(leaf);
         ++nodes_of_leaf[as_index(leaf)];
         for (std::int64_t s = 0; s < w_.spines; ++s) {
-          spine[as_index(s)] = spine[as_index(s)] || w_.up(w_.uplink[as_index(leaf * w_.spines + s)]);
+          spine[as_index(s)] =
+              spine[as_index(s)] || w_.up(w_.uplink[as_index(leaf * w_.spines + s)]);
         }
       }
       for (std::size_t s = 0; s < spine.size(); ++s) nodes_of_spine[s] += spine[s] ? 1 : 0;
@@ -272,7 +275,8 @@ class Reach {
     for (std::size_t i = 0; i < w_.degraded_by.size(); ++i) {
       const Link& link = w_.links[i];
       if (w_.up(LinkId{static_cast<std::int64_t>(i)})) continue;
-      if (near[as_index(link.from)] || near[as_index(link.to)]) last = std::max(last, w_.degraded_by[i]);
+      if (near[as_index(link.from)] || near[as_index(link.to)])
+        last = std::max(last, w_.degraded_by[i]);
     }
     if (last < 0) return std::nullopt;
     return as_index(last);

@@ -44,7 +44,8 @@ std::int64_t spine_between(const Wiring& w, std::int64_t nic_from, std::int64_t 
   const std::int64_t to = w.leaf_of_nic[as_index(nic_to)] * w.spines;
   for (std::int64_t i = 0; i < w.spines; ++i) {
     const std::int64_t spine = (w.port_of_nic[as_index(nic_to)] + i) % w.spines;
-    if (w.up(w.uplink[as_index(from + spine)]) && w.up(w.downlink[as_index(to + spine)])) return spine;
+    if (w.up(w.uplink[as_index(from + spine)]) && w.up(w.downlink[as_index(to + spine)]))
+      return spine;
   }
   return -1;
 }

@@ -61,8 +61,8 @@ TEST_CASE("rebalancing: loads of the window are planned for, experts move, count
   d.experts.rebalancing = RebalancingSettings{.every_iterations = 3, .window_iterations = 2};
   const topology::Topology topology(d.cluster);
   const auto plan = make_expert_plan(d, topology, 1);
-  Rebalancer rebalancer(d, topology, {stage_groups(d, 0).front()}, plan->routing,
-                        plan->placement, 1);
+  Rebalancer rebalancer(d, topology, {stage_groups(d, 0).front()}, plan->routing, plan->placement,
+                        1);
   // Experts 0 and 1, both on rank 0, get 70 of 140 pairs in each iteration; the others 5.
   std::vector<std::int32_t> pairs(16, 5);
   pairs[0] = pairs[1] = 35;
