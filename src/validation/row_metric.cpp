@@ -107,6 +107,12 @@ struct Rates {
 /// Little's law in a closed loop; all tokens over the whole time where everything counts.
 Rates rates(const std::vector<const RequestRecord*>& requests, const sweep::ScenarioResult& result,
             const RowScenario& plan) {
+  if (plan.load == Load::DecodeRound) {
+    // While nobody's prompt is in the way: all in flight, a token each at every gap.
+    constexpr double kMilli = 1e3;
+    const double gap = result.run.summary.itl.p50_ms / kMilli;
+    return {0.0, gap > 0 ? static_cast<double>(plan.concurrency) / gap : 0.0};
+  }
   if (plan.load == Load::Steady) {
     const serving::Summary& s = result.run.summary;
     return {s.input_tokens_per_s, s.output_tokens_per_s};
@@ -190,6 +196,7 @@ std::optional<Metric> metric_of(const scenario::PublishedRow& row) {
 
 std::optional<double> metric_value(const Metric& metric, const sweep::ScenarioResult& result,
                                    const RowScenario& plan) {
+  if (plan.load == Load::DecodeRound && metric.quantity == Quantity::Ttft) return std::nullopt;
   const std::vector<const RequestRecord*> requests = counted(result, plan);
   if (requests.empty()) return std::nullopt;
   if (metric.quantity == Quantity::SloMet) return slo_met(metric, requests);

@@ -7,7 +7,10 @@
 #include <optional>
 #include <utility>
 
+#include "core/diagnostics.h"
 #include "core/text.h"
+#include "plan/memory.h"
+#include "scenario/scenario_reader.h"
 #include "validation/row_names.h"
 
 namespace moesim::validation {
@@ -26,6 +29,7 @@ constexpr std::int64_t kClosedRounds = 6;
 constexpr std::int64_t kLeastClosed = 48;
 constexpr double kSteadySeconds = 90;
 constexpr double kWarmUpSeconds = 30;
+constexpr std::int64_t kDecodedTokens = 512;
 
 /// Thrown inside plan_row alone.
 struct Refused {
@@ -62,12 +66,38 @@ class Planner {
     names();
     const std::string cluster_text = cluster();
     const std::string workload_text = workload();
-    plan_.text = fmt::format("model: \"{}\"\n{}{}{}", model_->name, cluster_text, deployment(),
-                             workload_text);
+    plan_.text = assembled(cluster_text, workload_text);
     return std::move(plan_);
   }
 
  private:
+  std::string assembled(const std::string& cluster_text, const std::string& workload_text) {
+    return fmt::format("model: \"{}\"\n{}{}{}{}", model_->name, cluster_text, deployment(),
+                       experts(), workload_text);
+  }
+
+  /// Spare slots, where the experts would not divide otherwise; even routing, where the row says
+  /// so.
+  std::string experts() {
+    if (!model_->is_moe()) return "";
+    std::int64_t routed = 0;
+    for (const catalog::LayerKind& kind : model_->kinds) {
+      if (kind.feed_forward.is_moe()) routed = kind.feed_forward.routed_experts;
+    }
+    std::string text;
+    const auto stated = number_before(row_.note, "redundant experts");
+    const std::int64_t spare = stated ? std::llround(*stated) : (ep_ - routed % ep_) % ep_;
+    if (spare > 0) {
+      text += fmt::format("  redundant_experts: {}\n", spare);
+      if (!stated)
+        assume(fmt::format("{} redundant experts, so that slots divide over ep {}", spare, ep_));
+    }
+    if (row_.note.find("balanced routing") != std::string::npos) {
+      text += "  popularity { uniform: true }\n";
+    }
+    return text.empty() ? "" : "experts {\n" + text + "}\n";
+  }
+
   void assume(std::string text) { plan_.assumed.push_back(std::move(text)); }
 
   void names() {
@@ -85,7 +115,7 @@ class Planner {
     if (!formats) throw Refused{fmt::format("number format \"{}\" is not known", row_.precision)};
     formats_ = *formats;
     prefill_only_ = row_.pd_mode == "prefill_only" || row_.output_tokens == 1.0;
-    if (row_.pd_mode == "decode_only") throw Refused{"decode alone is not simulated yet"};
+    decode_only_ = row_.pd_mode == "decode_only";
     if (row_.pd_mode.starts_with("disagg")) throw Refused{"separate pools are not simulated yet"};
   }
 
@@ -143,6 +173,10 @@ class Planner {
       if (!sequences) sequences = 2048;
       if (!batched) batched = 8192;
     }
+    if (decode_only_) {
+      sequences = static_cast<double>(batch_);
+      batched = static_cast<double>(chunk_);
+    }
     if (sequences && batched) batched = std::max(*batched, *sequences);
     if (sequences) text += fmt::format("    max_num_seqs: {:.0f}\n", *sequences);
     if (batched) text += fmt::format("    max_num_batched_tokens: {:.0f}\n", *batched);
@@ -188,19 +222,90 @@ class Planner {
   std::string workload() {
     if (const scenario::RecordedRun* run = recording()) {
       plan_.load = Load::Recorded;
-      return fmt::format("workload {{ trace {{ file: \"{}\" format: CSV }} }}\n", run->file);
+      return fmt::format("workload {{ trace {{ file: \"{}\" format: CSV }} }}\n{}", run->file,
+                         simulation("seed: 1"));
     }
     input_ = tokens(input_tokens());
-    output_ = prefill_only_ ? 1 : tokens(needed(row_.output_tokens, "the output length"));
+    if (decode_only_) {
+      set_decode_lengths();
+    } else {
+      output_ = prefill_only_ ? 1 : tokens(needed(row_.output_tokens, "the output length"));
+    }
     const std::string lengths = fmt::format(
         "  input {{ fixed_tokens: {} }}\n  output {{ fixed_tokens: {} }}\n", input_, output_);
     auto stated = number_before(row_.note, "requests");
     if (!stated) stated = number_before(row_.source, "requests");
+    if (decode_only_) return decode_round();
     if (row_.concurrency_per_gpu) return closed_loop(lengths, stated);
     if (row_.request_rate && std::isinf(*row_.request_rate)) return offline(lengths, stated);
     if (row_.request_rate) return open_loop(lengths, stated);
     if (prefill_only_) return offline(lengths, stated);
     throw Refused{"neither a rate nor a concurrency is published"};
+  }
+
+  /// Without an output length the published cache is the mean one.
+  void set_decode_lengths() {
+    if (row_.output_tokens) {
+      output_ = tokens(*row_.output_tokens);
+      return;
+    }
+    output_ = kDecodedTokens;
+    input_ = std::max<std::int64_t>(1, input_ - output_ / 2);
+    assume(fmt::format("{} output tokens, the cache as long as published on average", output_));
+  }
+
+  /// One round: all prompts first, then all answers side by side.
+  std::string decode_round() {
+    plan_.load = Load::DecodeRound;
+    plan_.concurrency =
+        row_.concurrency_per_gpu
+            ? std::max<std::int64_t>(1, std::llround(*row_.concurrency_per_gpu * plan_.gpus))
+            : ranks() * sequences_that_fit();
+    // Prompts are to be done long before the first answer ends.
+    constexpr std::int64_t kHaste = 8;
+    constexpr std::int64_t kLeast = 512;
+    constexpr std::int64_t kMost = 16'384;
+    const std::int64_t batch = (plan_.concurrency + ranks() - 1) / ranks();
+    batch_ = batch;
+    chunk_ = std::clamp(kHaste * batch * input_ / output_, std::max(kLeast, batch),
+                        std::max(kMost, batch));
+    return fmt::format(
+        "workload {{\n  concurrency: {0}\n  input {{ fixed_tokens: {1} }}\n"
+        "  output {{ fixed_tokens: {2} }}\n}}\n{3}",
+        plan_.concurrency, input_, output_,
+        simulation(fmt::format("max_requests: {}", plan_.concurrency)));
+  }
+
+  /// As many sequences at their full length as the cache of a rank holds.
+  std::int64_t sequences_that_fit() {
+    constexpr std::int64_t kMost = 1024;
+    batch_ = kMost;
+    chunk_ = kMost;
+    scenario::TextOrigin origin;
+    origin.file_name = "published run";
+    const std::string text = assembled(cluster(),
+                                       "workload { concurrency: 1 input { fixed_tokens: 1 } "
+                                       "output { fixed_tokens: 1 } }");
+    plan_.assumed.clear();
+    try {
+      const scenario::Scenario s = scenario::read_scenario_text(text, origin, {}, catalog_);
+      const serving::Deployment& d = s.deployment;
+      const plan::MemoryReport memory =
+          plan::plan_memory(d.model, d.precision, d.cluster.gpu, d.layout, d.memory);
+      const std::int64_t fits = memory.kv_capacity_tokens_per_rank / (input_ + output_);
+      if (fits < 1) throw Refused{"does not fit: " + memory.reason};
+      const std::int64_t batch = std::min(kMost, fits);
+      assume(fmt::format("{} sequences a rank: what its cache holds, at most {}", batch, kMost));
+      return batch;
+    } catch (const InputError& error) {
+      throw Refused{error.diagnostics().front().message};
+    }
+  }
+
+  /// Sampling changes throughput by less than 1 % and takes a fraction of the time.
+  [[nodiscard]] std::string simulation(const std::string& fields) const {
+    const char* fidelity = model_->is_moe() ? "fidelity: SAMPLED " : "";
+    return fmt::format("simulation {{ {}{} }}\n", fidelity, fields);
   }
 
   std::string offline(const std::string& lengths, const std::optional<double>& stated) {
@@ -216,8 +321,8 @@ class Planner {
       requests = is_long ? kOfflineLongRequests : kOfflineRequests;
       assume(fmt::format("{} requests", requests));
     }
-    return fmt::format("workload {{\n  concurrency: {}\n{}}}\nsimulation {{ max_requests: {} }}\n",
-                       requests, lengths, requests);
+    return fmt::format("workload {{\n  concurrency: {}\n{}}}\n{}", requests, lengths,
+                       simulation(fmt::format("max_requests: {}", requests)));
   }
 
   std::string closed_loop(const std::string& lengths, const std::optional<double>& stated) {
@@ -228,8 +333,9 @@ class Planner {
         stated ? tokens(*stated) : std::max(kLeastClosed, kClosedRounds * plan_.concurrency);
     if (prefill_only_) requests = std::min(requests, 3 * plan_.concurrency);
     if (requests < 3 * plan_.concurrency) plan_.load = Load::Offline;
-    return fmt::format("workload {{\n  concurrency: {}\n{}}}\nsimulation {{ max_requests: {} }}\n",
-                       std::min(plan_.concurrency, requests), lengths, requests);
+    return fmt::format("workload {{\n  concurrency: {}\n{}}}\n{}",
+                       std::min(plan_.concurrency, requests), lengths,
+                       simulation(fmt::format("max_requests: {}", requests)));
   }
 
   std::string open_loop(const std::string& lengths, const std::optional<double>& stated) {
@@ -239,9 +345,8 @@ class Planner {
                                    : fmt::format("warm_up: \"{:g} s\" duration: \"{:g} s\"",
                                                  kWarmUpSeconds, kSteadySeconds);
     return fmt::format(
-        "workload {{\n  arrivals {{ poisson {{}} }}\n  rate: \"{:g} req/s\"\n{}}}\n"
-        "simulation {{ {} }}\n",
-        *row_.request_rate, lengths, end);
+        "workload {{\n  arrivals {{ poisson {{}} }}\n  rate: \"{:g} req/s\"\n{}}}\n{}",
+        *row_.request_rate, lengths, simulation(end));
   }
 
   const PublishedRow& row_;
@@ -252,8 +357,10 @@ class Planner {
   const catalog::Engine* engine_ = nullptr;
   Formats formats_;
   bool prefill_only_ = false;
+  bool decode_only_ = false;
   std::int64_t tp_ = 1, pp_ = 1, dp_ = 1, ep_ = 1, replicas_ = 1;
   std::int64_t input_ = 0, output_ = 0;
+  std::int64_t batch_ = 0, chunk_ = 0;  ///< Of a decode round, each rank.
   RowScenario plan_;
 };
 

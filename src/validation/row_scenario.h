@@ -19,11 +19,12 @@ namespace moesim::validation {
 
 /// How the requests come, which decides what is counted.
 enum class Load {
-  Offline,   ///< All are there at the start; everything counts.
-  Closed,    ///< So many in flight; the first and the last round do not count.
-  Open,      ///< At a rate, as many as the source says; everything counts.
-  Steady,    ///< At a rate for a time; what arrives in the warm-up does not count.
-  Recorded,  ///< Arrivals and lengths of the run itself; everything counts.
+  Offline,      ///< All are there at the start; everything counts.
+  Closed,       ///< So many in flight; the first and the last round do not count.
+  Open,         ///< At a rate, as many as the source says; everything counts.
+  Steady,       ///< At a rate for a time; what arrives in the warm-up does not count.
+  DecodeRound,  ///< One round of so many in flight; counted is the median gap between tokens.
+  Recorded,     ///< Arrivals and lengths of the run itself; everything counts.
 };
 
 struct RowScenario {

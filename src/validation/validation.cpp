@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <map>
 #include <utility>
 
+#include "validation/kernel_rows.h"
 #include "validation/relative_rows.h"
 #include "validation/row_metric.h"
 #include "validation/row_runs.h"
@@ -70,6 +72,12 @@ class Scorer {
   void ask_for(std::size_t i) {
     if (question_of_[i] != kNone || !reason_[i].empty()) return;
     const PublishedRow& row = rows_.rows[i];
+    if (row.pd_mode == "kernel") {
+      auto value = kernel_value(row, catalog_);
+      if (auto* out = std::get_if<LeftOut>(&value)) reason_[i] = std::move(out->reason);
+      if (const double* us = std::get_if<double>(&value)) priced_[i] = *us;
+      return;
+    }
     const auto metric = metric_of(row);
     if (!metric) {
       reason_[i] =
@@ -87,6 +95,7 @@ class Scorer {
 
   /// Prediction of an absolute row; fills the outcome if there is none.
   std::optional<double> predicted(std::size_t i, const Answers& answers, RowResult& out) const {
+    if (const auto it = priced_.find(i); it != priced_.end()) return it->second;
     if (question_of_[i] == kNone) {
       out.reason = reason_[i];
       return std::nullopt;
@@ -138,6 +147,7 @@ class Scorer {
   std::vector<Question> questions_;
   std::vector<std::size_t> question_of_;
   std::vector<std::string> reason_;
+  std::map<std::size_t, double> priced_;  ///< Kernels: no run.
   std::vector<std::optional<Pair>> pairs_;
 };
 
