@@ -29,7 +29,7 @@ constexpr std::int64_t kClosedRounds = 6;
 constexpr std::int64_t kLeastClosed = 48;
 constexpr double kSteadySeconds = 90;
 constexpr double kWarmUpSeconds = 30;
-constexpr std::int64_t kDecodedTokens = 512;
+constexpr std::int64_t kLeastDecoded = 512;
 
 /// Thrown inside plan_row alone.
 struct Refused {
@@ -92,6 +92,8 @@ class Planner {
       if (!stated)
         assume(fmt::format("{} redundant experts, so that slots divide over ep {}", spare, ep_));
     }
+    constexpr std::int64_t kNode = 8;
+    if (ep_ > kNode || spare > 0) text += "  placement { strategy: \"eplb\" }\n";
     if (row_.note.find("balanced routing") != std::string::npos) {
       text += "  popularity { uniform: true }\n";
     }
@@ -243,15 +245,17 @@ class Planner {
     throw Refused{"neither a rate nor a concurrency is published"};
   }
 
-  /// Without an output length the published cache is the mean one.
+  /// Answers long enough for all prompts to be done before the first ends, about the same mean
+  /// cache; without an output length the published cache is the mean one.
   void set_decode_lengths() {
-    if (row_.output_tokens) {
-      output_ = tokens(*row_.output_tokens);
-      return;
+    const double answer = row_.output_tokens.value_or(0.0);
+    output_ = std::max(kLeastDecoded, answer > 0 ? tokens(answer) : std::int64_t{0});
+    const double cache = static_cast<double>(input_) + 0.5 * answer;
+    const double prompt = cache - 0.5 * static_cast<double>(output_);
+    input_ = std::max<std::int64_t>(1, std::llround(prompt));
+    if (static_cast<double>(output_) != answer) {
+      assume(fmt::format("{} tokens are decoded about a mean cache of {:g}", output_, cache));
     }
-    output_ = kDecodedTokens;
-    input_ = std::max<std::int64_t>(1, input_ - output_ / 2);
-    assume(fmt::format("{} output tokens, the cache as long as published on average", output_));
   }
 
   /// One round: all prompts first, then all answers side by side.
@@ -283,9 +287,10 @@ class Planner {
     chunk_ = kMost;
     scenario::TextOrigin origin;
     origin.file_name = "published run";
-    const std::string text = assembled(cluster(),
-                                       "workload { concurrency: 1 input { fixed_tokens: 1 } "
-                                       "output { fixed_tokens: 1 } }");
+    const std::string text =
+        assembled(cluster(),
+                  "workload { concurrency: 1 input { fixed_tokens: 1 } "
+                  "output { fixed_tokens: 1 } }\nsimulation { max_requests: 1 }");
     plan_.assumed.clear();
     try {
       const scenario::Scenario s = scenario::read_scenario_text(text, origin, {}, catalog_);
