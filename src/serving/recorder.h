@@ -23,6 +23,13 @@ class Recorder final : public StepListener {
   void gaps(SimTime length, std::int64_t count) override;
   void first_token(const Sequence& sequence, SimTime now) override;
   void finished(const Sequence& sequence, SimTime now) override;
+  void prefilled(SequenceIndex index, const Sequence&, SimTime) override {
+    prefilled_.push_back(index);
+  }
+  /// Prompts that left their rank since the last time.
+  [[nodiscard]] std::vector<SequenceIndex> take_prefilled() {
+    return std::exchange(prefilled_, {});
+  }
 
   [[nodiscard]] std::int64_t completed() const {
     return static_cast<std::int64_t>(records_.size());
@@ -51,6 +58,7 @@ class Recorder final : public StepListener {
   std::int64_t finished_good_ = 0;  ///< Those that met every limit.
   std::int64_t output_tokens_ = 0;  ///< Inside the measuring window.
   std::int64_t input_tokens_ = 0;
+  std::vector<SequenceIndex> prefilled_;
   std::vector<RequestRecord> records_;
   std::vector<std::pair<SimTime, std::int64_t>> gaps_;  ///< (length, count)
 };

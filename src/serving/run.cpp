@@ -34,6 +34,9 @@ Run::Run(const Fleet& fleet, const topology::Topology& topology,
       units_.push_back({.pool = pools_.back().get(), .index = i});
     }
   }
+  if (fleet.is_split()) {
+    handover_.emplace(fleet, topology, *pools_.back(), sequences_, simulator_, kTransfer);
+  }
 }
 
 void Run::start_demand() {
@@ -83,11 +86,21 @@ bool Run::admit(const workload::Request& request) {
   s.output_tokens = request.output_tokens;
   s.prefill_target = request.input_tokens;
   s.arrival = request.arrival;
+  if (handover_ && handover_->is_layerwise() && s.output_tokens > 1) {
+    handover_->ask(index, simulator_.now());
+    place_waiting();
+  } else {
+    enqueue(index);
+  }
+  return true;
+}
+
+void Run::enqueue(SequenceIndex index) {
   Pool& first = *pools_.front();
   const Target target = first.choose();
+  if (handover_) handover_->set_source(index, target);
   first.instances()[target.instance].ranks()[target.rank].enqueue(index);
   wake(number(first, target.instance));
-  return true;
 }
 
 void Run::wake(std::size_t unit) {
@@ -111,6 +124,7 @@ void Run::schedule(std::size_t number) {
   const auto id = static_cast<std::uint32_t>(number);
   simulator_.schedule_at(started->end, des::Priority::IterationEnd,
                          {.kind = kIterationEnd, .a = id, .b = started->lane});
+  if (handover_ && handover_->is_layerwise()) start_streaming(number, started->lane, started->end);
   if (unit.pool->deployment().layout.pp > 1) {
     // The first stage is free before the iteration ends: another lane may start then.
     unit.schedule_pending = true;
@@ -128,12 +142,14 @@ void Run::arrive() {
 void Run::end_iteration(std::size_t unit, std::size_t lane) {
   recorder_.at(simulator_.now());
   const std::int64_t before = recorder_.completed();
+  if (handover_ && handover_->is_layerwise()) stream(unit, lane, true);
   units_[unit].instance().finish(lane, simulator_.now(), recorder_);
   const std::int64_t ended = recorder_.completed() - before;
   if (ended > 0) last_finish_ = simulator_.now();
   if (demand_.concurrency > 0) {
     for (std::int64_t i = 0; i < ended; ++i) next_arrival();
   }
+  if (handover_) hand_over();
   wake(unit);
 }
 
@@ -148,8 +164,12 @@ void Run::operator()(const des::Event& event) {
     case kSchedule:
       schedule(event.a);
       break;
+    case kStream:
+      stream(event.a, event.b, false);
+      break;
     default:
-      MOESIM_CHECK(false, "an event of unknown kind");
+      MOESIM_CHECK(handover_ && handover_->handles(event), "an event of unknown kind");
+      receive(event);
   }
   if (progress_ && simulator_.events_handled() % kEventsPerProgress == 0) report_progress();
 }
@@ -169,6 +189,7 @@ RunResult Run::execute() {
   result.end = last_finish_;
   sum_pools(result);
   sum_links(result);
+  if (handover_) result.handover = handover_->summary();
   result.requests = recorder_.take_records();
   result.events = simulator_.events_handled();
   for (const std::string& note : demand_.source->notes()) result.notes.push_back(note);

@@ -10,6 +10,7 @@
 
 #include "des/simulator.h"
 #include "serving/fleet.h"
+#include "serving/handover.h"
 #include "serving/pool.h"
 #include "serving/recorder.h"
 #include "serving/simulation.h"
@@ -25,7 +26,7 @@ class Run {
   void operator()(const des::Event& event);
 
  private:
-  enum EventKind : std::uint32_t { kArrival, kIterationEnd, kSchedule };
+  enum EventKind : std::uint32_t { kArrival, kIterationEnd, kSchedule, kStream, kTransfer };
   /// One instance, as events number them: through all pools.
   struct Unit {
     Pool* pool;
@@ -45,6 +46,13 @@ class Run {
   [[nodiscard]] std::size_t number(const Pool& pool, std::size_t instance) const {
     return static_cast<std::size_t>(pool.deployment().first_instance) + instance;
   }
+  void enqueue(SequenceIndex sequence);
+  // Two pools, in run_handover.cpp.
+  void start_streaming(std::size_t unit, std::size_t lane, SimTime end);
+  void stream(std::size_t unit, std::size_t lane, bool ended);
+  void hand_over();
+  void place_waiting();
+  void receive(const des::Event& event);
   void report_progress();
 
   // What is left at the end, in run_summary.cpp.
@@ -62,6 +70,7 @@ class Run {
   SequencePool sequences_;
   std::vector<std::unique_ptr<Pool>> pools_;
   std::vector<Unit> units_;
+  std::optional<Handover> handover_;
   Recorder recorder_;
   std::optional<workload::Request> upcoming_;
   std::int64_t requests_taken_ = 0;

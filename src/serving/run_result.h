@@ -124,6 +124,15 @@ struct PoolResult {
   double prefill_share = 0;  ///< Of its computing time, by the tokens of each iteration.
 };
 
+/// Prompts that were computed in one pool and decoded in another; sums over those that arrived.
+struct HandoverSummary {
+  std::int64_t requests = 0;
+  Seconds prefill{};   ///< Arrival to the end of the prompt, without the wait.
+  Seconds wait{};      ///< For blocks and a seat in the decode pool.
+  Seconds transfer{};  ///< From the end of the prompt (and the wait) until all has arrived.
+  Bytes bytes{};
+};
+
 /// Of a fleet with several pools: `time` is their mean by GPUs, `memory`, `experts` and `kv` are
 /// those of the pool that decodes (preemptions of all).
 struct RunResult {
@@ -133,6 +142,7 @@ struct RunResult {
   KvSummary kv;
   plan::MemoryReport memory;
   std::vector<PoolResult> pools;  ///< In the order of the fleet.
+  std::optional<HandoverSummary> handover{};
   std::int64_t gpus = 0;
   double prefill_share = 0;             ///< Of the computing time, by the tokens of each iteration.
   SimTime end;                          ///< When the last request finished.

@@ -1,0 +1,107 @@
+#include "serving/handover.h"
+
+#include <algorithm>
+
+namespace moesim::serving {
+
+Handover::Handover(const Fleet& fleet, const topology::Topology& topology, Pool& decode,
+                   SequencePool& sequences, des::Simulator& simulator, std::uint32_t first_kind)
+    : fleet_(fleet),
+      decode_(decode),
+      sequences_(sequences),
+      transfers_(fleet, topology, simulator, first_kind),
+      last_layer_(1.0 / static_cast<double>(decode.deployment().model.layers())) {}
+
+void Handover::set_source(SequenceIndex sequence, Target source) {
+  if (hops_.size() <= at(sequence)) hops_.resize(at(sequence) + 1);
+  hops_[at(sequence)].source = source;
+}
+
+void Handover::ask(SequenceIndex sequence, SimTime now) {
+  if (hops_.size() <= at(sequence)) hops_.resize(at(sequence) + 1);
+  Hop& hop = hops_[at(sequence)];
+  hop.asked = now;
+  waiting_.push_back(sequence);
+}
+
+SequenceIndex Handover::place(SimTime now) {
+  if (waiting_.empty()) return kNoSequence;
+  const SequenceIndex sequence = waiting_.front();
+  const std::int64_t input = sequences_[sequence].input_tokens;
+  const auto ranks = static_cast<std::size_t>(decode_.deployment().layout.dp);
+  const std::size_t count = decode_.instances().size() * ranks;
+  std::int64_t fewest = -1;
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t candidate = (next_ + i) % count;
+    const RankScheduler& rank = decode_.instances()[candidate / ranks].ranks()[candidate % ranks];
+    if (!rank.can_reserve(input) || (fewest >= 0 && rank.requests() >= fewest)) continue;
+    fewest = rank.requests();
+    best = candidate;
+    if (fewest == 0) break;
+  }
+  if (fewest < 0) return kNoSequence;
+  waiting_.pop_front();
+  next_ = (best + 1) % count;
+  Hop& hop = hops_[at(sequence)];
+  hop.target = {.instance = best / ranks, .rank = best % ranks};
+  decode_.instances()[hop.target.instance].ranks()[hop.target.rank].reserve(input);
+  hop.waited = now - hop.asked;
+  sums_.wait += hop.waited.seconds();
+  if (hop.computed) {
+    hop.computed_at = now;
+    send(sequence, 1.0);
+  }
+  return sequence;
+}
+
+void Handover::send(SequenceIndex sequence, double up_to) {
+  Hop& hop = hops_[at(sequence)];
+  if (up_to <= hop.sent) return;
+  transfers_.send(sequence, sequences_[sequence].input_tokens, hop.source, hop.target,
+                  up_to - hop.sent);
+  hop.sent = up_to;
+  ++hop.under_way;
+}
+
+void Handover::stream(const RankScheduler& rank, std::size_t lane, bool ended) {
+  for (const RankScheduler::Chunk& chunk : rank.chunks(lane)) {
+    const Sequence& s = sequences_[chunk.index];
+    if (s.output_tokens == 1) continue;  // ends where it is
+    const bool whole = ended && s.prefilled + chunk.tokens == s.prefill_target;
+    const double all_layers = static_cast<double>(chunk.tokens) / s.prefill_target;
+    const double before = static_cast<double>(s.prefilled) / s.prefill_target;
+    send(chunk.index, whole ? 1.0 : before + all_layers * (ended ? 1.0 : 1.0 - last_layer_));
+  }
+}
+
+void Handover::prefilled(SequenceIndex sequence, SimTime now) {
+  Hop& hop = hops_[at(sequence)];
+  hop.computed = true;
+  hop.computed_at = now;
+  const SimTime waited = is_layerwise() ? hop.waited : SimTime{};
+  sums_.prefill += (now - sequences_[sequence].arrival - waited).seconds();
+  if (!is_layerwise()) ask(sequence, now);
+}
+
+std::span<const SequenceIndex> Handover::handle(const des::Event& event, SimTime now) {
+  complete_.clear();
+  for (const SequenceIndex sequence : transfers_.handle(event)) {
+    Hop& hop = hops_[at(sequence)];
+    if (--hop.under_way > 0 || !hop.computed) continue;
+    complete_.push_back(sequence);
+    ++sums_.requests;
+    sums_.transfer += (now - hop.computed_at).seconds();
+    hop.sent = 0;
+    hop.computed = false;
+  }
+  return complete_;
+}
+
+HandoverSummary Handover::summary() const {
+  HandoverSummary sums = sums_;
+  sums.bytes = transfers_.sent();
+  return sums;
+}
+
+}  // namespace moesim::serving
