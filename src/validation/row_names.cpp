@@ -171,6 +171,9 @@ std::optional<Formats> formats_of(std::string_view text, const catalog::Model& m
   if (weights.empty() || holds(weights, "not stated")) return formats;
   if (holds(weights, "nvfp4") || holds(weights, "fp4")) {
     formats.weights = holds(weights, "mxfp4") ? "mxfp4" : "nvfp4";
+    // The checkpoints that NVIDIA publishes in FP4 say so of their cache.
+    const bool theirs = formats.weights == "nvfp4" && engine.name == "TensorRT-LLM";
+    if (theirs && formats.kv_cache == "auto") formats.kv_cache = "fp8";
   } else if (holds(weights, "fp8")) {
     // Released in FP8 in blocks (by its maker, or beside the bf16 weights), unless the engine
     // quantises the weights itself, one scale per tensor.

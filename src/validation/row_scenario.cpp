@@ -195,7 +195,7 @@ class Planner {
 
   [[nodiscard]] const scenario::RecordedRun* recording() const {
     for (const scenario::RecordedRun& r : all_.recordings) {
-      if (catalog_.find_model(r.model) == model_ && catalog_.find_gpu(r.gpu) == gpu_ &&
+      if (catalog_.find_model(r.model) == model_ && gpu_of(r.gpu, catalog_) == gpu_ &&
           row_.source.find(r.source) != std::string::npos) {
         return &r;
       }

@@ -63,6 +63,8 @@ TEST_CASE("plan_row: all requests queued", "[validation]") {
   CHECK_THAT(plan.text, contains_text("kv_cache_dtype: \"fp8\""));
   CHECK_THAT(plan.text, contains_text("concurrency: 3000"));
   PublishedRow row = offline_row();
+  row.precision = "FP4";
+  CHECK_THAT(planned(row).text, contains_text("kv_cache_dtype: \"fp8\""));
   row.note = "synthetic, 120 requests";
   CHECK_THAT(planned(row).text, contains_text("max_requests: 120"));
 }
@@ -93,6 +95,33 @@ TEST_CASE("plan_row: closed and open loops", "[validation]") {
   row.note = "500 requests; batch: max batch 896-1024";
   CHECK(planned(row).load == Load::Open);
   CHECK_THAT(planned(row).text, contains_text("max_num_seqs: 1024"));
+}
+
+TEST_CASE("plan_row: decode alone is one round about the mean cache", "[validation]") {
+  PublishedRow row = offline_row();
+  row.model = "DeepSeek-R1 671B";
+  row.precision = "FP8 (block)";
+  row.engine = "vLLM 0.11";
+  row.gpu = "H200-141G SXM";
+  row.tp = 1;
+  row.dp = 96;
+  row.ep = 96;
+  row.gpus = 96;
+  row.nodes = 12;
+  row.pd_mode = "decode_only";
+  row.request_rate.reset();
+  row.concurrency_per_gpu = 64;
+  row.input_tokens = 2000;
+  row.output_tokens = 100;
+  const RowScenario plan = planned(row);
+  CHECK(plan.load == Load::DecodeRound);
+  CHECK(plan.concurrency == 64 * 96);
+  // Mean cache 2000 + 50: 512 tokens about it start at 2050 - 256.
+  CHECK_THAT(plan.text, contains_text("input { fixed_tokens: 1794 }"));
+  CHECK_THAT(plan.text, contains_text("output { fixed_tokens: 512 }"));
+  // 256 experts over 96 ranks: 288 slots.
+  CHECK_THAT(plan.text, contains_text("redundant_experts: 32"));
+  CHECK_THAT(plan.text, contains_text("fidelity: SAMPLED"));
 }
 
 TEST_CASE("plan_row: says why a row is left out", "[validation]") {
