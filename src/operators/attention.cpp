@@ -153,17 +153,22 @@ OperatorTime AttentionTimer::with_indexer(OperatorTime attention, double compute
 OperatorTime AttentionTimer::decode(const DecodeBatch& batch) const {
   MOESIM_DCHECK(batch.sequences >= 0 && batch.context_tokens >= 0, "counts are not negative");
   if (idle_ || batch.sequences == 0) return {};
-  const auto queries = static_cast<double>(batch.sequences);
-  const Selection s = select(cached_ ? static_cast<double>(batch.context_tokens) : 0.0, queries);
+  const auto each = static_cast<double>(batch.queries);
+  const double queries = each * static_cast<double>(batch.sequences);
+  // Queries of one sequence read the same entries, but each selects its own.
+  const double context = cached_ ? static_cast<double>(batch.context_tokens) : 0.0;
+  const Selection s = select(context, queries);
   const Roof& r = decode_;
   if (decode_curve_) {
     const DecodeBatch attended{.sequences = batch.sequences,
                                .context_tokens = std::llround(s.attended),
-                               .hidden_tokens = batch.hidden_tokens};
-    return with_indexer(decode_curve_->time(attended), s.scored * r.compute_per_index_pair,
+                               .hidden_tokens = batch.hidden_tokens,
+                               .queries = batch.queries};
+    return with_indexer(decode_curve_->time(attended), each * s.scored * r.compute_per_index_pair,
                         s.scored * r.memory_per_index_entry);
   }
-  const double compute = s.attended * r.compute_per_pair + s.scored * r.compute_per_index_pair +
+  const double pairs = each > 1.0 ? select(each * context, queries).attended : s.attended;
+  const double compute = pairs * r.compute_per_pair + each * s.scored * r.compute_per_index_pair +
                          queries * r.compute_per_token;
   const double memory = s.attended * r.memory_per_entry + s.scored * r.memory_per_index_entry +
                         queries * r.memory_per_token;

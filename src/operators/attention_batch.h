@@ -10,13 +10,16 @@
 namespace moesim::operators {
 
 /// Decode step of `sequences` sequences whose contexts, each through effective_context(), sum to
-/// `context_tokens`. One query token per sequence.
+/// `context_tokens`. `queries` tokens of each look at its context together: the cache is read once.
 struct DecodeBatch {
   std::int64_t sequences = 0;
   std::int64_t context_tokens = 0;
   /// Tokens of context that the layer's window hides, summed: kernels that visit them all the same
   /// lose time. 0: none, or not known.
   std::int64_t hidden_tokens = 0;
+  /// Query tokens per sequence, at least 1: more than one verify drafts. Each counts as reading all
+  /// of the context.
+  std::int64_t queries = 1;
 };
 
 /// New tokens of prompts: `pairs` is the number of (query, key) pairs under the causal mask and the

@@ -105,18 +105,21 @@ OperatorTime DecodeAttentionCurve::time(const DecodeBatch& batch) const {
   MOESIM_DCHECK(batch.sequences >= 0 && batch.context_tokens >= 0 && batch.hidden_tokens >= 0,
                 "counts are not negative");
   if (batch.sequences == 0) return {};
-  const auto queries = static_cast<double>(batch.sequences);
+  const auto sequences = static_cast<double>(batch.sequences);
   const auto keys = static_cast<double>(batch.context_tokens);
-  const double length = keys / queries;
+  const double queries = sequences * static_cast<double>(batch.queries);
+  const double pairs = keys * static_cast<double>(batch.queries);
+  const double length = keys / sequences;
   const double latency = per_serial_token_ * length / (1.0 + length * per_split_token_);
   const double moved = memory_.seconds(keys * entry_bytes_) + queries * per_query_;
-  const double spread = smooth_max(moved, queries * per_block_, serial_);
-  const double computed = keys * per_key_;
+  const double spread = smooth_max(moved, sequences * per_block_, serial_);
+  const double computed = pairs * per_key_;
   const double work = smooth_max(spread, computed, serial_);
   const double visited = static_cast<double>(batch.hidden_tokens) * per_hidden_token_;
   const double hidden = visited > 0.0 ? visited * most_hidden_ / (visited + most_hidden_) : 0.0;
   const double t = launch_ + smooth_max(latency, work, serial_latency_) + hidden;
-  const double roof = std::max(keys * roof_per_key_, keys * roof_per_entry_ + queries * per_query_);
+  const double roof =
+      std::max(pairs * roof_per_key_, keys * roof_per_entry_ + queries * per_query_);
   const Bound bound = 2.0 * work < t       ? Bound::Launch
                       : computed >= spread ? Bound::Compute
                                            : Bound::Memory;

@@ -129,6 +129,7 @@ MlaBlockCurve::MlaBlockCurve(const catalog::Gpu& gpu, const KernelFormat& weight
   const double flop = kFlop / gpu.peak(cache.math) / 1_us;
 
   const double passes = shape.second_tile() ? 1.0 + values[kDecodeSecondTile] : 1.0;
+  heads_ = heads;
   decode_base_ = values[kDecodeBase];
   decode_row_ = values[kDecodeRow];
   decode_entry_memory_ =
@@ -152,18 +153,34 @@ OperatorTime MlaBlockCurve::decode(const DecodeBatch& batch) const {
   MOESIM_DCHECK(batch.sequences >= 0 && batch.context_tokens >= 0, "counts are not negative");
   if (batch.sequences == 0) return {};
   const auto sequences = static_cast<double>(batch.sequences);
+  const double rows = sequences * static_cast<double>(batch.queries);
   const auto entries = static_cast<double>(batch.context_tokens);
   const double length = entries / sequences * decode_serial_token_;
   const double fixed =
-      decode_base_ + sequences * decode_row_ + length * decode_serial_ / (length + decode_serial_);
+      decode_base_ + rows * decode_row_ + length * decode_serial_ / (length + decode_serial_);
   Sum sum{.time = fixed};
-  for (const Multiply& multiply : shared_) sum.add(multiply, sequences);
-  for (const Multiply& multiply : absorbing_) sum.add(multiply, sequences);
-  sum.add({.fixed = entries * decode_entry_memory_,
-           .memory_row = decode_query_memory_,
-           .compute_row = entries / sequences * decode_entry_compute_},
+  for (const Multiply& multiply : shared_) sum.add(multiply, rows);
+  for (const Multiply& multiply : absorbing_) sum.add(multiply, rows);
+  // Queries of one sequence fill tiles of heads together.
+  const double tiles = batch.queries == 1 ? 1.0
+                                          : smooth_max(heads_ * static_cast<double>(batch.queries),
+                                                       kLeastHeads, kRoofs) /
+                                                smooth_max(heads_, kLeastHeads, kRoofs);
+  sum.add({.fixed = entries * decode_entry_memory_ + rows * decode_query_memory_,
+           .memory_row = 0.0,
+           .compute_row = entries / sequences * tiles * decode_entry_compute_},
           sequences);
   return {.time = sum.time * 1_us, .bound = larger_part(fixed, sum.compute, sum.memory)};
+}
+
+Seconds MlaBlockCurve::decode_before_core(const DecodeBatch& batch) const {
+  if (batch.sequences == 0) return {};
+  const auto rows = static_cast<double>(batch.sequences * batch.queries);
+  Sum sum{.time = 0.5 * (decode_base_ + rows * decode_row_)};
+  sum.add(shared_[0], rows);
+  sum.add(shared_[1], rows);
+  sum.add(absorbing_[0], rows);
+  return sum.time * 1_us;
 }
 
 OperatorTime MlaBlockCurve::prefill(const MlaPrefillBatch& batch) const {

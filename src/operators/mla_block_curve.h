@@ -34,10 +34,13 @@ class MlaBlockCurve {
   /// the order of coefficients(). Precondition: every side of the shape but q_lora_rank >= 1.
   MlaBlockCurve(const catalog::Gpu& gpu, const KernelFormat& weights, const KernelFormat& cache,
                 const MlaShape& shape, std::span<const double> values);
-  /// One token of each sequence. Pure; no sequence, no time. Rises with the length of the
-  /// sequences and with sequences of equal length; never below bytes or flops at the data-sheet
-  /// rates.
+  /// One token of each sequence, or several that look at the same cache. Pure; no sequence, no
+  /// time. Rises with the length of the sequences and with sequences of equal length; never below
+  /// bytes or flops at the data-sheet rates.
   [[nodiscard]] OperatorTime decode(const DecodeBatch& batch) const;
+  /// The part of it until the attention core may start: down projections, query up projection,
+  /// absorption into queries, half of what is fixed. Less than decode().
+  [[nodiscard]] Seconds decode_before_core(const DecodeBatch& batch) const;
   /// The same for chunks of prompts; rises with new tokens, pairs and context tokens as well.
   [[nodiscard]] OperatorTime prefill(const MlaPrefillBatch& batch) const;
 
@@ -64,6 +67,7 @@ class MlaBlockCurve {
   std::array<Multiply, kShared> shared_{};
   std::array<Multiply, kAbsorbing> absorbing_{};
   Multiply expanding_;
+  double heads_ = 0;
   // Microseconds.
   double decode_base_ = 0;
   double decode_row_ = 0;

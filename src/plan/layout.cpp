@@ -34,4 +34,17 @@ std::vector<StageLayers> split_layers(std::int64_t layers, std::int64_t stages) 
   return split;
 }
 
+std::vector<StageLayers> split_layers(const catalog::Model& model, const Layout& layout) {
+  if (layout.layers_per_stage.empty()) return split_layers(model.layers(), layout.pp);
+  MOESIM_CHECK(std::ssize(layout.layers_per_stage) == layout.pp, "a number of layers per stage");
+  std::vector<StageLayers> split;
+  std::int64_t first = 0;
+  for (const std::int64_t layers : layout.layers_per_stage) {
+    split.push_back({.first = first, .last = first + layers});
+    first += layers;
+  }
+  MOESIM_CHECK(first == model.layers(), "every layer stands in a stage");
+  return split;
+}
+
 }  // namespace moesim::plan

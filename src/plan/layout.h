@@ -24,6 +24,8 @@ struct Layout {
   std::int64_t dp = 1;
   std::int64_t ep = 1;
   std::int64_t replicas = 1;  ///< Independent instances of the whole.
+  /// Of each pipeline stage; empty: as evenly as they divide.
+  std::vector<std::int64_t> layers_per_stage{};
   [[nodiscard]] std::int64_t gpus_per_instance() const { return tp * pp * dp; }
   [[nodiscard]] std::int64_t gpus() const { return gpus_per_instance() * replicas; }
   /// Ways each expert's matrices are split (tp * dp / ep).
@@ -57,5 +59,8 @@ struct StageLayers {
   std::int64_t last = 0;
 };
 [[nodiscard]] std::vector<StageLayers> split_layers(std::int64_t layers, std::int64_t stages);
+/// The same as the layout says. Precondition: check_layout() found nothing.
+[[nodiscard]] std::vector<StageLayers> split_layers(const catalog::Model& model,
+                                                    const Layout& layout);
 
 }  // namespace moesim::plan

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,6 +125,28 @@ void check_expert_group(const Layout& layout, bool is_moe, std::int64_t redundan
   }
 }
 
+void check_stages(const Layout& layout, const catalog::Model& model,
+                  std::vector<LayoutProblem>& problems) {
+  const std::vector<std::int64_t>& layers = layout.layers_per_stage;
+  if (layers.empty()) return;
+  const auto add = [&](std::string message, std::string hint) {
+    problems.push_back(
+        {.field = "layers_per_stage", .message = std::move(message), .hint = std::move(hint)});
+  };
+  if (std::ssize(layers) != layout.pp) {
+    add(fmt::format("{} numbers for {} stages", layers.size(), layout.pp),
+        fmt::format("give {} numbers, one for each stage", layout.pp));
+    return;
+  }
+  const std::int64_t sum = std::accumulate(layers.begin(), layers.end(), std::int64_t{0});
+  if (*std::min_element(layers.begin(), layers.end()) < 1) {
+    add("a stage without a layer", "give each stage at least 1");
+  } else if (sum != model.layers()) {
+    add(fmt::format("{} layers in all, {} has {}", sum, model.name, model.layers()),
+        fmt::format("make them sum to {}", model.layers()));
+  }
+}
+
 }  // namespace
 
 std::vector<LayoutProblem> check_layout(const Layout& given, const catalog::Model& model,
@@ -139,6 +162,7 @@ std::vector<LayoutProblem> check_layout(const Layout& given, const catalog::Mode
          .message = fmt::format("{} layers do not fill {} stages", model.layers(), layout.pp),
          .hint = fmt::format("use at most {}", model.layers())});
   }
+  check_stages(layout, model, problems);
   const std::int64_t redundant = std::max<std::int64_t>(redundant_experts, 0);
   for (const catalog::LayerRun& run : model.runs) {
     const catalog::LayerKind& kind = model.kinds[static_cast<std::size_t>(run.kind)];

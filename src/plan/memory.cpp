@@ -37,8 +37,7 @@ void add(const KvFootprint& more, KvFootprint& sum) {
 /// Cache of the layers of a stage and, on the last one, of the MTP modules: a layer each.
 KvFootprint stage_kv(const catalog::Model& model, const catalog::Precision& precision,
                      const Layout& layout, const MemoryOptions& options, std::int64_t stage) {
-  const StageLayers range =
-      split_layers(model.layers(), layout.pp)[static_cast<std::size_t>(stage)];
+  const StageLayers range = split_layers(model, layout)[static_cast<std::size_t>(stage)];
   KvFootprint kv =
       catalog::kv_footprint(model, precision.kv_element, layout.tp, range.first, range.last);
   if (options.load_mtp && stage == layout.pp - 1) {

@@ -64,8 +64,7 @@ MemoryBreakdown stage_weights(const catalog::Model& model, const catalog::Precis
                               const Layout& layout, const MemoryOptions& options,
                               std::int64_t stage) {
   MemoryBreakdown out;
-  const StageLayers range =
-      split_layers(model.layers(), layout.pp)[static_cast<std::size_t>(stage)];
+  const StageLayers range = split_layers(model, layout)[static_cast<std::size_t>(stage)];
   std::int64_t begin = 0;
   for (const catalog::LayerRun& run : model.runs) {
     const std::int64_t end = begin + run.count;

@@ -66,8 +66,7 @@ Bytes feed_forward_bytes(const catalog::Model& model, const FeedForward& f,
 Bytes activation_peak(const catalog::Model& model, const catalog::Precision& precision,
                       const Layout& layout, const MemoryOptions& options, std::int64_t stage) {
   const double tokens = as_double(options.max_num_batched_tokens);
-  const StageLayers range =
-      split_layers(model.layers(), layout.pp)[static_cast<std::size_t>(stage)];
+  const StageLayers range = split_layers(model, layout)[static_cast<std::size_t>(stage)];
   Bytes block;
   std::int64_t begin = 0;
   for (const catalog::LayerRun& run : model.runs) {

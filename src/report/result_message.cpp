@@ -61,6 +61,10 @@ void fill(const serving::TimeBreakdown& from, proto::TimeBreakdown& to) {
   to.set_kv_wait_ms(rounded(from.kv_wait_ms));
   to.set_mean_iteration_ms(rounded(from.mean_iteration_ms));
   to.set_iterations(static_cast<double>(from.iterations));
+  if (from.split_iterations > 0) {
+    to.set_hidden_communication(rounded(from.hidden));
+    to.set_split_iterations(static_cast<double>(from.split_iterations));
+  }
   std::vector<std::tuple<double, std::size_t, std::size_t>> limits;
   for (std::size_t p = 0; p < serving::kStepParts; ++p) {
     for (std::size_t l = 0; l < serving::kLimits; ++l) {

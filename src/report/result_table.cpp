@@ -137,6 +137,16 @@ std::string time(const serving::RunResult& r) {
     line.erase(line.find_last_not_of(' ') + 1);
     page += line + "\n";
   }
+  if (t.split_iterations > 0) {
+    const auto part = [&](serving::StepPart p) { return t.parts[static_cast<std::size_t>(p)]; };
+    const double shown = part(serving::StepPart::Dispatch) + part(serving::StepPart::Combine);
+    const double all = shown + t.hidden;
+    page += labelled("overlap",
+                     fmt::format("{} of {} iterations in two micro-batches, which hide {:.0f} % of "
+                                 "dispatch and combine",
+                                 count_text(t.split_iterations), count_text(t.iterations),
+                                 all > 0.0 ? 100.0 * t.hidden / all : 0.0));
+  }
   return page;
 }
 

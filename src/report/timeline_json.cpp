@@ -45,6 +45,7 @@ std::string limit_args(const serving::LimitedTime& by) {
 /// `first_rank`: of the stage, as the instance numbers its ranks.
 std::string span_args(const TimelineSpan& span, const RankBatch& batch, std::size_t first_rank) {
   std::string args = fmt::format(R"("us":{})", microseconds_text(span.length));
+  if (span.micro_batch >= 0) args += fmt::format(R"(,"micro_batch":{})", span.micro_batch);
   if (span.layer >= 0) args += fmt::format(R"(,"layer":{})", span.layer);
   switch (span.part) {
     case StepPart::Waiting:
@@ -84,6 +85,16 @@ std::int64_t ranks_process(const IterationTimeline& iteration, std::size_t stage
   return 2 * (iteration.instance * stages + static_cast<std::int64_t>(stage)) + 1;
 }
 
+/// Exchanges beside computing have lines of their own.
+bool has_network_lines(const StageTimeline& stage) {
+  return std::any_of(stage.spans.begin(), stage.spans.end(),
+                     [](const TimelineSpan& span) { return span.on_network; });
+}
+
+std::int64_t network_line(const StageTimeline& stage, std::size_t rank) {
+  return static_cast<std::int64_t>(stage.ranks + rank) + 1;
+}
+
 void name_instance(TraceEvents& events, const IterationTimeline& iteration) {
   for (std::size_t s = 0; s < iteration.stages.size(); ++s) {
     const StageTimeline& stage = iteration.stages[s];
@@ -99,6 +110,10 @@ void name_instance(TraceEvents& events, const IterationTimeline& iteration) {
           tp > 1 && tp < stage.ranks ? fmt::format(" (dp {}, tp {})", r / tp, r % tp) : "";
       events.thread_name({process, static_cast<std::int64_t>(r) + 1},
                          fmt::format("rank {}{}", s * stage.ranks + r, of));
+    }
+    for (std::size_t r = 0; r < stage.ranks && has_network_lines(stage); ++r) {
+      events.thread_name({process, network_line(stage, r)},
+                         fmt::format("network of rank {}", s * stage.ranks + r));
     }
     const bool sends = s + 1 < iteration.stages.size();
     if (stage.ranks == 1 && !sends) continue;
@@ -130,8 +145,12 @@ void write_ranks(TraceEvents& events, const IterationTimeline& iteration, std::s
     const std::int64_t end = clock.at(span.start + span.length);
     const RankBatch& batch = iteration.batches[static_cast<std::size_t>(span.rank) / tp];
     const bool waits = span.part == StepPart::Waiting;
-    events.slice(line(span.rank), span_name(span, first_rank), begin, end,
-                 span_args(span, batch, first_rank), waits ? "grey" : "");
+    const TraceLine to =
+        span.on_network
+            ? TraceLine{process, network_line(stage, static_cast<std::size_t>(span.rank))}
+            : line(span.rank);
+    events.slice(to, span_name(span, first_rank), begin, end, span_args(span, batch, first_rank),
+                 waits ? "grey" : "");
     // An arrow needs a slice at both ends; the last nanosecond lies inside both.
     if (waits && end > begin) {
       events.arrow(line(span.waits_for), line(span.rank), "waits", end - 1);

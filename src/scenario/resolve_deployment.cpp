@@ -8,6 +8,7 @@
 #include "plan/layout.h"
 #include "scenario/quantity_field.h"
 #include "scenario/resolver.h"
+#include "serving/graph_padding.h"
 #include "serving/simulation.h"
 
 namespace moesim::scenario {
@@ -93,6 +94,8 @@ void Resolver::resolve_layout(proto::Deployment& deployment) {
         has_model_ ? default_ep(d.model, layout.tp * layout.dp, d.experts.redundant_experts) : 1);
   }
   layout.ep = degree("deployment.ep", deployment.ep());
+  layout.layers_per_stage.assign(deployment.layers_per_stage().begin(),
+                                 deployment.layers_per_stage().end());
   for (const char* field : {"tp", "pp", "dp", "ep", "replicas"}) {
     if (findings_.any_at(join_path("deployment", field))) return;
   }
@@ -246,6 +249,8 @@ void Resolver::resolve_deployment() {
   resolve_layout(deployment);
   resolve_scheduler(*deployment.mutable_scheduler());
   resolve_speculative(deployment);
+  d.scheduler.graph_sizes = serving::default_graph_sizes(d.engine.name, d.scheduler.max_num_seqs);
+  resolve_overlap(deployment);
   if (!deployment.has_router()) deployment.set_router(proto::Deployment::LEAST_LOAD);
   d.router = deployment.router() == proto::Deployment::ROUND_ROBIN
                  ? serving::RouterPolicy::RoundRobin

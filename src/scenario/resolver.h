@@ -70,6 +70,8 @@ class Resolver {
   void check_arithmetic();
   void check_layout_gpus(const plan::Layout& layout);
   void resolve_scheduler(proto::Scheduler& scheduler);
+  void resolve_overlap(proto::Deployment& deployment);
+  void check_overlap();
   void resolve_efficiency(proto::EfficiencyOverrides& overrides);
   void resolve_speculative(proto::Deployment& deployment);
 

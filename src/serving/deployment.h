@@ -20,6 +20,7 @@
 #include "plan/layout.h"
 #include "plan/memory.h"
 #include "serving/expert_settings.h"
+#include "serving/overlap_settings.h"
 #include "serving/speculation.h"
 #include "topology/cluster.h"
 
@@ -34,6 +35,8 @@ struct SchedulerSettings {
   double gpu_memory_utilization = 0.9;
   std::int64_t block_size = 16;  ///< Tokens per KV block.
   Speculation speculation{};     ///< Of decode steps.
+  /// Sequences of captured decode graphs, ascending; empty: no padding.
+  std::vector<std::int64_t> graph_sizes{};
 };
 
 /// How requests are given to the attention-DP ranks of all replicas.
@@ -57,6 +60,7 @@ struct Deployment {
   plan::MemoryOptions memory;  ///< Consistent with `scheduler`.
   RouterPolicy router = RouterPolicy::LeastLoad;
   ExpertSettings experts;
+  OverlapSettings overlap;
   operators::EfficiencySet efficiency;
   operators::RooflineOnly roofline_only;  ///< Operators whose efficiency the user has set.
   /// Fitted curves; null: every operator takes its roofline.

@@ -87,6 +87,7 @@ void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t
   std::int64_t group_tokens = 0;
   for (const std::int32_t t : tokens_of_rank) group_tokens += t;
   const std::size_t ranks = tokens_of_rank.size();
+  rank_times_.resize(ranks);
   const double share = 1.0 / static_cast<double>(ranks);
   std::int64_t pairs = 0;
   std::int64_t largest = 0;
@@ -94,6 +95,7 @@ void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t
     const std::span<const std::int32_t> slots =
         dispatcher_.slots_of(traffic_, static_cast<std::int64_t>(r));
     const operators::OperatorTime t = kernels.time(slots, group_tokens);
+    rank_times_[r] = t.time;
     time.slowest = std::max(time.slowest, t.time);
     time.mean[LimitedTime::limit_of(t.bound)] += share * t.time;
     const std::int64_t load = sum_of(slots);

@@ -98,6 +98,15 @@ class ExpertCost {
   void set_neighbours(std::size_t stage, double others) {
     if (exchanges_) exchange_of_stage_[stage].set_neighbours(others);
   }
+  /// Experts of each rank of the group in the layer priced last.
+  [[nodiscard]] std::span<const Seconds> rank_times() const { return rank_times_; }
+  /// Bytes of one copy of a token on its way to the experts, and of what comes back.
+  [[nodiscard]] Bytes dispatch_copy(std::size_t stage, placement::Copies copies) const {
+    return exchange_of_stage_[stage].dispatch_copy(copies);
+  }
+  [[nodiscard]] Bytes combine_copy(std::size_t stage, placement::Copies copies) const {
+    return exchange_of_stage_[stage].combine_copy(copies);
+  }
   /// How the last layer's tokens travelled.
   [[nodiscard]] placement::Copies last_copies() const { return copies_; }
   [[nodiscard]] const ExpertStatistics& statistics() const { return statistics_; }
@@ -139,6 +148,7 @@ class ExpertCost {
   std::vector<TokenExchange> exchange_of_stage_;
   placement::LayerTraffic traffic_;
   placement::Copies copies_ = placement::Copies::Deduplicated;  ///< How `traffic_` was counted.
+  std::vector<Seconds> rank_times_;
   RandomStream stream_;
   ExpertStatistics statistics_;
   std::vector<std::int32_t> domain_of_rank_;

@@ -84,10 +84,12 @@ Instance::Started Instance::launch(std::size_t lane, SimTime now) {
     prompt_tokens += batch.prefill_tokens;
   }
   SimTime at = now;
+  const SimTime host = SimTime::from(stages.front()[StepPart::Overhead]);
   const double share = 1.0 / static_cast<double>(stages.size());
   for (std::size_t s = 0; s < stages.size(); ++s) {
     refuse_endless(stages[s].total);
-    at = std::max(at, stage_free_[s]);
+    // Each stage has a host of its own; it prepares while activations are on their way.
+    at = std::max(at, stage_free_[s] + (s > 0 ? host : SimTime{}));
     if (drawn != nullptr) drawn->stages[s].start = at;
     at += SimTime::from(stages[s].total);
     stage_free_[s] = at;
@@ -96,17 +98,20 @@ Instance::Started Instance::launch(std::size_t lane, SimTime now) {
       time_.limits[p].add(share, stages[s].limits[p]);
     }
     time_.busy += share * stages[s].total;
+    time_.hidden += share * stages[s].hidden.sum();
     time_.prefill +=
         share * static_cast<double>(prompt_tokens) / static_cast<double>(tokens) * stages[s].total;
     if (s + 1 < stages.size()) {
       const Seconds send = cost_.send(s, largest);
       refuse_endless(send);
       at += SimTime::from(send);
+      stage_free_[s] = at;  // it sends on the stream that computes
       if (drawn != nullptr) drawn->stages[s].send = send;
     }
   }
   time_.in_flight += (at - now).seconds();
   ++time_.iterations;
+  if (stages.front().split) ++time_.split_iterations;
   return {.lane = lane, .end = at, .first_stage_free = stage_free_.front()};
 }
 

@@ -27,6 +27,8 @@ struct InstanceTime {
   Seconds busy;       ///< Stage time of all iterations, over the stages.
   Seconds in_flight;  ///< Sum over iterations of start to end.
   Seconds prefill;    ///< The part of it that falls to prompts, by their share of the tokens.
+  Seconds hidden;     ///< Dispatch and combine behind computing, over the stages.
+  std::int64_t split_iterations = 0;  ///< Run as two micro-batches.
   std::int64_t iterations = 0;
 };
 

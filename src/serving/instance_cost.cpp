@@ -18,7 +18,8 @@ void ModelCost::Kind::add_attention(const RankBatch& batch, LimitedTime& time) c
     const operators::DecodeBatch decode{
         .sequences = batch.decode_sequences,
         .context_tokens = batch.decode_context[law],
-        .hidden_tokens = batch.decode_context[whole_law] - batch.decode_context[law]};
+        .hidden_tokens = batch.decode_context[whole_law] - batch.decode_context[law],
+        .queries = batch.decode_queries};
     time.add(block ? block->decode(decode) : attention.decode(decode));
   }
   if (batch.prefill_tokens > 0) {
@@ -32,8 +33,21 @@ void ModelCost::Kind::add_attention(const RankBatch& batch, LimitedTime& time) c
   }
 }
 
+Seconds ModelCost::Kind::before_core(const RankBatch& batch, const TokenTimes& fixed) const {
+  Seconds time = fixed.before_core;
+  if (block && batch.decode_sequences > 0) {
+    time += block->decode_before_core({.sequences = batch.decode_sequences,
+                                       .context_tokens = batch.decode_context[law],
+                                       .queries = batch.decode_queries});
+  }
+  return time;
+}
+
 ModelCost::ModelCost(const Deployment& deployment)
-    : kernels(deployment), head(deployment, kernels) {
+    : kernels(deployment), head(deployment, kernels), deployment_(&deployment) {
+  if (deployment.scheduler.speculation.method == DraftMethod::Mtp) {
+    draft_projection_ = kernels.gemm(StepPart::Head, deployment.precision.attention);
+  }
   for (const catalog::LayerKind& kind : deployment.model.kinds) {
     auto block = kernels.mla_block(kind.attention);
     const operators::AttentionTimer timer =
@@ -79,6 +93,7 @@ InstanceCost::InstanceCost(const Deployment& deployment, ModelCost& model,
   count_neighbours(topology, groups);
   if (experts != nullptr) {
     const auto number = static_cast<std::uint64_t>(deployment.first_instance + replica);
+    top_k_ = experts->routing.top_k;
     experts_.emplace(deployment, model.kernels, *experts, topology, groups,
                      RandomStream(seed, "routing", number),
                      RandomStream(seed, "bank picks", number));
@@ -126,7 +141,7 @@ void InstanceCost::count_neighbours(const topology::Topology& topology,
 void InstanceCost::lay_out_stages(const topology::Topology& topology,
                                   const std::vector<std::vector<GpuId>>& groups) {
   const catalog::Model& model = deployment_->model;
-  const auto split = plan::split_layers(model.layers(), deployment_->layout.pp);
+  const auto split = plan::split_layers(model, deployment_->layout);
   const bool exchanges = deployment_->layout.dp > 1;
   std::int64_t moe_layer = 0;
   for (std::size_t s = 0; s < split.size(); ++s) {
@@ -140,10 +155,14 @@ void InstanceCost::lay_out_stages(const topology::Topology& topology,
       ++stage.layers_of_kind[static_cast<std::size_t>(&kind - model.kinds.data())];
       if (!kind.feed_forward.is_moe()) continue;
       stage.moe_layers.push_back(moe_layer++);
-      if (exchanges)
-        add_stretch(stage, std::exchange(layers, std::vector<std::int32_t>(layers.size(), 0)));
+      if (!exchanges) continue;
+      stage.kind_of_moe_layer.push_back(static_cast<std::size_t>(&kind - model.kinds.data()));
+      stage.stretch_of_moe_layer.push_back(
+          add_stretch(stage, std::exchange(layers, std::vector<std::int32_t>(layers.size(), 0))));
     }
+    stage.trailing = layers;
     add_stretch(stage, layers);
+    count_split_layers(stage);
     const std::span<const GpuId> tp_group(groups[s].data(),
                                           static_cast<std::size_t>(deployment_->layout.tp));
     if (deployment_->layout.tp > 1) {
@@ -160,14 +179,16 @@ void InstanceCost::lay_out_stages(const topology::Topology& topology,
   }
 }
 
-void InstanceCost::add_stretch(Stage& stage, const std::vector<std::int32_t>& layers_of_kind) {
-  for (Stretch& known : stage.stretches) {
-    if (known.layers_of_kind == layers_of_kind) {
-      ++known.times;
-      return;
+std::size_t InstanceCost::add_stretch(Stage& stage,
+                                      const std::vector<std::int32_t>& layers_of_kind) {
+  for (std::size_t i = 0; i < stage.stretches.size(); ++i) {
+    if (stage.stretches[i].layers_of_kind == layers_of_kind) {
+      ++stage.stretches[i].times;
+      return i;
     }
   }
   stage.stretches.push_back({layers_of_kind, 1});
+  return stage.stretches.size() - 1;
 }
 
 void InstanceCost::expect_neighbours(std::size_t stage_index) {
@@ -185,39 +206,54 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     prefill = prefill || ranks[r].prefill_tokens > 0;
   }
   sampled_layers_ = {};
-  if (samples(drawn != nullptr)) {
-    sample(ranks, prefill);
-  } else if (experts_) {
-    spread_tokens(ranks);
-    experts_->begin_iteration(ranks);
-    if (sampled_) count_exact(ranks, prefill);
+  const std::span<const RankBatch> computed = padded(ranks);
+  const bool split = splits(ranks);
+  if (split) {
+    price_halves(ranks, prefill, drawn != nullptr);
+  } else {
+    begin_experts(ranks, prefill, drawn != nullptr);
   }
-  if (rebalancer_) begin_moves();
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     StepTime& time = times_[s] = {};
+    StageTimeline* const stage = drawn == nullptr ? nullptr : &drawn->stages.emplace_back();
     if (!moves_.empty()) add_moves(s, time);
-    time_kinds(ranks, stages_[s]);
-    add_stretches(ranks.size(), stages_[s], time);
-    if (experts_) {
-      expect_neighbours(s);
-      add_experts(s, tokens, prefill, drawn != nullptr, time);
+    time_kinds(computed, stages_[s], kind_times_);
+    if (split) {
+      add_overlapped(ranks, s, prefill, stage, time);
+    } else {
+      add_stretches(ranks.size(), stages_[s], time);
+      if (experts_) {
+        expect_neighbours(s);
+        add_experts(s, tokens, prefill, drawn != nullptr, time);
+      }
     }
     add_ends(ranks, s, time);
+    add_launches(ranks, stages_[s], time);
+    if (stage != nullptr && !split) draw_stage(ranks, s, *stage);
     count_exchanges(ranks.size(), stages_[s], time);
-    for (const StepPart part : {StepPart::Dispatch, StepPart::Combine}) {
-      stages_[s].on_network += time.limits[static_cast<std::size_t>(part)][Limit::ScaleOut];
-    }
+    add_drafts(ranks, s, prefill, stage, time);
     stages_[s].passed += time.total;
-    if (drawn == nullptr) continue;
-    StageTimeline& stage = drawn->stages.emplace_back();
-    draw_stage(ranks, s, stage);
-    stage.length = time.total;
+    if (stage != nullptr) stage->length = time.total;
   }
   if (rebalancer_) rebalancer_->end_iteration();
   return times_;
 }
 
-void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& stage) {
+void InstanceCost::begin_experts(std::span<const RankBatch> ranks, bool prefill, bool drawn) {
+  if (samples(drawn)) {
+    sample(ranks, prefill);
+  } else if (experts_) {
+    spread_tokens(ranks, tokens_of_rank_);
+    experts_->begin_iteration(ranks);
+    if (sampled_) count_exact(ranks, prefill);
+  }
+  if (!rebalancer_) return;
+  begin_moves();
+  watch_tokens();
+}
+
+void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& stage,
+                              std::vector<KindTime>& times) const {
   const std::size_t kinds = model_->kinds.size();
   const bool reduces = deployment_->layout.tp > 1;
   const bool exchanges = deployment_->layout.dp > 1;
@@ -233,31 +269,36 @@ void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& sta
     }
     for (std::size_t k = 0; k < kinds; ++k) {
       ModelCost::Kind& kind = model_->kinds[k];
-      KindTime& time = kind_times_[r * kinds + k] = {};
+      KindTime& time = times[r * kinds + k] = {};
       if (batch.tokens() == 0) continue;
       const TokenTimes& fixed = kind.tokens.at(batch.tokens());
       time.attention = fixed.attention;
       time.feed_forward = fixed.feed_forward;
       kind.add_attention(batch, time.attention);
+      time.shared = fixed.shared;
+      time.before_core = kind.before_core(batch, fixed);
       // After attention, and after the feed-forward; tokens that came back from experts on other
       // attention ranks need only be gathered.
       if (kind.tokens.has_attention()) time.all_reduce.add(1.0, all_reduce);
       if (kind.tokens.has_feed_forward()) {
-        time.all_reduce.add(1.0, kind.moe && exchanges ? all_gather : all_reduce);
+        const bool gathers = kind.moe && exchanges;
+        time.all_reduce.add(1.0, gathers ? all_gather : all_reduce);
+        if (gathers) time.gathering = all_gather.sum();
       }
       time.sum = time.attention.sum() + time.feed_forward.sum() + time.all_reduce.sum();
     }
   }
 }
 
-void InstanceCost::spread_tokens(std::span<const RankBatch> ranks) {
-  std::fill(tokens_of_rank_.begin(), tokens_of_rank_.end(), 0);
+void InstanceCost::spread_tokens(std::span<const RankBatch> ranks,
+                                 std::vector<std::int32_t>& of_rank) const {
+  std::fill(of_rank.begin(), of_rank.end(), 0);
   if (ranks.size() == 1) {
     // Every rank holds every token: replicas are chosen as if each token belonged to one of them.
-    const std::size_t ep = tokens_of_rank_.size();
+    const std::size_t ep = of_rank.size();
     const auto tokens = static_cast<std::size_t>(ranks[0].tokens());
     for (std::size_t r = 0; r < ep; ++r) {
-      tokens_of_rank_[r] = static_cast<std::int32_t>(tokens / ep + (r < tokens % ep ? 1 : 0));
+      of_rank[r] = static_cast<std::int32_t>(tokens / ep + (r < tokens % ep ? 1 : 0));
     }
     return;
   }
@@ -266,55 +307,62 @@ void InstanceCost::spread_tokens(std::span<const RankBatch> ranks) {
   for (std::size_t r = 0; r < ranks.size(); ++r) {
     const auto tokens = static_cast<std::size_t>(ranks[r].tokens());
     for (std::size_t t = 0; t < tp; ++t) {
-      tokens_of_rank_[r * tp + t] =
-          static_cast<std::int32_t>(tokens / tp + (t < tokens % tp ? 1 : 0));
+      of_rank[r * tp + t] = static_cast<std::int32_t>(tokens / tp + (t < tokens % tp ? 1 : 0));
     }
   }
 }
 
 void InstanceCost::add_stretches(std::size_t ranks, const Stage& stage, StepTime& time) const {
+  for (const Stretch& stretch : stage.stretches) {
+    add_layers(ranks, stretch.layers_of_kind, stretch.times, time);
+  }
+}
+
+void InstanceCost::add_layers(std::size_t ranks, std::span<const std::int32_t> layers_of_kind,
+                              double times, StepTime& time) const {
   const std::size_t kinds = model_->kinds.size();
   const double share = 1.0 / static_cast<double>(ranks);
-  for (const Stretch& stretch : stage.stretches) {
-    const double times = stretch.times;
-    Seconds slowest;
-    Seconds sum;
-    for (std::size_t r = 0; r < ranks; ++r) {
-      Seconds own;
-      for (std::size_t k = 0; k < kinds; ++k) {
-        const double n = stretch.layers_of_kind[k];
-        if (n == 0.0) continue;
-        const KindTime& t = kind_times_[r * kinds + k];
-        time.add(StepPart::Attention, times * share * n, t.attention);
-        time.add(StepPart::FeedForward, times * share * n, t.feed_forward);
-        time.add(StepPart::AllReduce, times * share * n, t.all_reduce);
-        own += n * t.sum;
-      }
-      sum += own;
-      slowest = std::max(slowest, own);
+  Seconds slowest;
+  Seconds sum;
+  for (std::size_t r = 0; r < ranks; ++r) {
+    Seconds own;
+    for (std::size_t k = 0; k < kinds; ++k) {
+      const double n = layers_of_kind[k];
+      if (n == 0.0) continue;
+      const KindTime& t = kind_times_[r * kinds + k];
+      time.add(StepPart::Attention, times * share * n, t.attention);
+      time.add(StepPart::FeedForward, times * share * n, t.feed_forward);
+      time.add(StepPart::AllReduce, times * share * n, t.all_reduce);
+      own += n * t.sum;
     }
-    time[StepPart::Waiting] += times * std::max(Seconds{}, slowest - share * sum);
-    time.total += times * slowest;
+    sum += own;
+    slowest = std::max(slowest, own);
   }
+  time[StepPart::Waiting] += times * std::max(Seconds{}, slowest - share * sum);
+  time.total += times * slowest;
 }
 
 void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill,
                                bool record, StepTime& time) {
   if (tokens == 0) return;
   for (const std::int64_t layer : stages_[stage_index].moe_layers) {
-    const ExpertLayerTime t =
-        sampled_layers_.empty()
-            ? experts_->price(layer, stage_index, tokens_of_rank_, prefill,
-                              record ? &expert_records_.emplace_back() : nullptr)
-            : sampled_layers_[static_cast<std::size_t>(layer)];
+    add_expert_layer(layer, stage_index, prefill, record, time);
     if (rebalancer_) watch_layer(layer);
-    time.add(StepPart::Dispatch, 1.0, t.dispatch);
-    time.add(StepPart::Experts, 1.0, t.mean);
-    const Seconds mean = t.mean.sum();
-    time[StepPart::Waiting] += std::max(Seconds{}, t.slowest - mean);
-    time.add(StepPart::Combine, 1.0, t.combine);
-    time.total += t.dispatch.sum() + t.slowest + t.combine.sum();
   }
+}
+
+void InstanceCost::add_expert_layer(std::int64_t layer, std::size_t stage_index, bool prefill,
+                                    bool record, StepTime& time) {
+  const ExpertLayerTime t =
+      sampled_layers_.empty() ? experts_->price(layer, stage_index, tokens_of_rank_, prefill,
+                                                record ? &expert_records_.emplace_back() : nullptr)
+                              : sampled_layers_[static_cast<std::size_t>(layer)];
+  time.add(StepPart::Dispatch, 1.0, t.dispatch);
+  time.add(StepPart::Experts, 1.0, t.mean);
+  const Seconds mean = t.mean.sum();
+  time[StepPart::Waiting] += std::max(Seconds{}, t.slowest - mean);
+  time.add(StepPart::Combine, 1.0, t.combine);
+  time.total += t.dispatch.sum() + t.slowest + t.combine.sum();
 }
 
 void InstanceCost::add_ends(std::span<const RankBatch> ranks, std::size_t stage_index,

@@ -7,6 +7,7 @@
 // Layer: serving.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,6 +27,8 @@
 #include "serving/step_time.h"
 #include "serving/timeline.h"
 #include "serving/token_cost.h"
+#include "serving/two_batch_schedule.h"
+#include "serving/two_streams.h"
 #include "topology/topology.h"
 
 namespace moesim::serving {
@@ -50,12 +53,20 @@ class ModelCost {
     bool moe;
     /// Attention cores of the batch.
     void add_attention(const RankBatch& batch, LimitedTime& time) const;
+    /// What of attention, `fixed` included, runs before the core of a decoding batch: norm,
+    /// projections of queries, keys and values.
+    [[nodiscard]] Seconds before_core(const RankBatch& batch, const TokenTimes& fixed) const;
   };
   Kernels kernels;
   std::vector<Kind> kinds;
   HeadCost head;
+  /// Embedding, projection and head of the drafting module. Precondition: the deployment drafts by
+  /// it.
+  [[nodiscard]] LimitedTime draft_ends(const RankBatch& batch);
 
  private:
+  const Deployment* deployment_;
+  std::optional<operators::GemmTimer> draft_projection_;
   /// Of that law among `laws_`, added if new.
   std::size_t index_of(const ContextLaw& law);
   std::vector<ContextLaw> laws_;
@@ -102,6 +113,12 @@ class InstanceCost {
   struct Stage {
     std::vector<Stretch> stretches;
     std::vector<std::int64_t> moe_layers;
+    std::vector<std::size_t> kind_of_moe_layer;     ///< [MoE layer of the stage]
+    std::vector<std::size_t> stretch_of_moe_layer;  ///< That ends with it; index into `stretches`.
+    /// By kind: layers before the first exchange, after the last one, and all others.
+    std::vector<std::int32_t> leading;
+    std::vector<std::int32_t> trailing;
+    std::vector<std::int32_t> split;
     GroupCollective all_reduce;  ///< Of the tp ranks that hold one token.
     GroupCollective all_gather;
     operators::CollectiveCost to_next;
@@ -120,27 +137,79 @@ class InstanceCost {
     LimitedTime feed_forward;
     LimitedTime all_reduce;
     Seconds sum;
+    Seconds before_core;  ///< Of attention, where it is run in two parts.
+    Seconds shared;       ///< Of the feed-forward: experts that every token passes.
+    Seconds gathering;    ///< Of the collectives: what follows the return from the experts.
   };
+  /// One of the two halves of an iteration.
+  struct MicroBatch {
+    std::vector<RankBatch> batches;
+    std::vector<RankBatch> computed;           ///< The same, padded.
+    std::vector<std::int32_t> tokens_of_rank;  ///< Of the expert group.
+    std::int64_t tokens = 0;
+    std::vector<KindTime> kind_times;        ///< Of the stage at hand.
+    std::vector<ExpertLayerTime> layers;     ///< [MoE layer]
+    std::vector<Seconds> experts;            ///< [MoE layer * attention ranks + rank]
+    std::vector<ExpertLayerRecord> records;  ///< [MoE layer], if drawn.
+    double slow_down = 1.0;                  ///< Of arithmetic, by what communication keeps.
+    bool hooks = false;                      ///< Messages travel without multiprocessors.
+    Bytes dispatch_copy{};                   ///< Of a token on its way to the experts.
+    Bytes combine_copy{};
+  };
+  struct OverlappedStage;
+  class OverlapDrawing;
 
   void count_neighbours(const topology::Topology& topology,
                         const std::vector<std::vector<GpuId>>& groups);
   void lay_out_stages(const topology::Topology& topology,
                       const std::vector<std::vector<GpuId>>& groups);
-  void add_stretch(Stage& stage, const std::vector<std::int32_t>& layers_of_kind);
-  void time_kinds(std::span<const RankBatch> ranks, const Stage& stage);
-  void spread_tokens(std::span<const RankBatch> ranks);
+  /// Index of the stretch.
+  static std::size_t add_stretch(Stage& stage, const std::vector<std::int32_t>& layers_of_kind);
+  void time_kinds(std::span<const RankBatch> ranks, const Stage& stage,
+                  std::vector<KindTime>& times) const;
+  void spread_tokens(std::span<const RankBatch> ranks, std::vector<std::int32_t>& of_rank) const;
   void add_stretches(std::size_t ranks, const Stage& stage, StepTime& time) const;
+  /// The same layers `times` times, by `kind_times_`: all ranks wait for the slowest at their end.
+  void add_layers(std::size_t ranks, std::span<const std::int32_t> layers_of_kind, double times,
+                  StepTime& time) const;
+  void begin_experts(std::span<const RankBatch> ranks, bool prefill, bool drawn);
+  // Captured graphs, in instance_graphs.cpp.
+  /// What the ranks compute: their batches, filled up to the graph that they replay. Valid until
+  /// the next call.
+  [[nodiscard]] std::span<const RankBatch> padded(std::span<const RankBatch> ranks);
+  /// Without a graph the host launches each layer: the stage is no faster than that.
+  void add_launches(std::span<const RankBatch> ranks, const Stage& stage, StepTime& time) const;
   /// Tells the exchanges how often others are likely to be on the same links: as often as this
   /// stage's own were.
   void expect_neighbours(std::size_t stage_index);
   void add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill, bool record,
                    StepTime& time);
+  void add_expert_layer(std::int64_t layer, std::size_t stage_index, bool prefill, bool record,
+                        StepTime& time);
   void add_ends(std::span<const RankBatch> ranks, std::size_t stage_index, StepTime& time);
+
+  // The drafting module, in instance_drafts.cpp.
+  void batches_of_draft(std::span<const RankBatch> ranks, std::int32_t draft);
+  void add_drafts(std::span<const RankBatch> ranks, std::size_t stage_index, bool prefill,
+                  StageTimeline* drawn, StepTime& time);
+  void add_draft(std::size_t stage_index, bool prefill, StageTimeline* drawn, StepTime& time);
+
   void count_exchanges(std::size_t ranks, Stage& stage, const StepTime& time) const;
+
+  // Two micro-batches, in instance_overlap.cpp.
+  static void count_split_layers(Stage& stage);
+  [[nodiscard]] bool splits(std::span<const RankBatch> ranks) const;
+  void price_halves(std::span<const RankBatch> ranks, bool prefill, bool record);
+  void price_half(MicroBatch& half, bool prefill, bool record);
+  void draw_half(MicroBatch& half, bool prefill, bool record);
+  void add_overlapped(std::span<const RankBatch> ranks, std::size_t stage_index, bool prefill,
+                      StageTimeline* drawn, StepTime& time);
+  void book_halves(const Stage& stage, const TwoBatchTime& run, StepTime& time) const;
 
   // Rebalancing, in instance_rebalancing.cpp.
   void begin_moves();
   void add_moves(std::size_t stage_index, StepTime& time);
+  void watch_tokens();
   void watch_layer(std::int64_t layer);
 
   // Sampling, in instance_sampling.cpp.
@@ -156,6 +225,12 @@ class InstanceCost {
 
   // Timelines, in instance_timeline.cpp: the times above, in order.
   void draw_stage(std::span<const RankBatch> ranks, std::size_t stage_index, StageTimeline& drawn);
+  /// Moves, overhead and embedding, which stand before the layers.
+  [[nodiscard]] StageDrawing begin_drawing(std::span<const RankBatch> ranks,
+                                           std::size_t stage_index, StageTimeline& drawn);
+  /// Layers before the first exchange of a stage in two micro-batches, or after the last.
+  void draw_whole_layers(std::span<const RankBatch> ranks, std::size_t stage_index, bool leading,
+                         StageDrawing& drawing);
   void draw_layer(std::span<const RankBatch> ranks, const Stage& stage, std::int64_t layer,
                   std::size_t kind, StageDrawing& drawing);
   void draw_reduction(std::span<const RankBatch> ranks, const Stage& stage, std::int64_t layer,
@@ -177,6 +252,12 @@ class InstanceCost {
   std::vector<std::int32_t> tokens_of_rank_;         ///< Of the expert group.
   std::vector<StepTime> times_;
   std::vector<ExpertLayerRecord> expert_records_;  ///< Of a stage that is drawn.
+  std::array<MicroBatch, 2> halves_;
+  std::vector<RankBatch> draft_batches_;
+  std::vector<RankBatch> padded_batches_;
+  std::int64_t graph_ = 0;  ///< Sequences of the graph that this iteration replays; 0: none.
+  std::int64_t top_k_ = 0;
+  TwoStreams streams_;
 };
 
 }  // namespace moesim::serving

@@ -16,6 +16,9 @@ void InstanceCost::begin_moves() {
   for (const LayerMoves& moved : moves_) {
     experts_->set_layer(moved.layer, rebalancer_->slots(moved.layer));
   }
+}
+
+void InstanceCost::watch_tokens() {
   if (rebalancer_->watches() && experts_->bank() != nullptr) {
     rebalancer_->watch(*experts_->bank(), experts_->bank_tokens());
   }

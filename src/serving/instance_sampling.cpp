@@ -70,7 +70,7 @@ void InstanceCost::sample(std::span<const RankBatch> ranks, bool prefill) {
 
 ExpertRecord InstanceCost::draw_record(std::span<const RankBatch> ranks, bool prefill) {
   ExpertRecord record;
-  spread_tokens(ranks);
+  spread_tokens(ranks, tokens_of_rank_);
   experts_->begin_iteration(ranks);
   ExpertStatistics of_run = experts_->exchange_statistics(experts_->no_statistics());
   for (std::size_t s = 0; s < stages_.size(); ++s) {

@@ -4,8 +4,8 @@
 
 namespace moesim::serving {
 
-void InstanceCost::draw_stage(std::span<const RankBatch> ranks, std::size_t stage_index,
-                              StageTimeline& drawn) {
+StageDrawing InstanceCost::begin_drawing(std::span<const RankBatch> ranks, std::size_t stage_index,
+                                         StageTimeline& drawn) {
   const plan::Layout& layout = deployment_->layout;
   StageDrawing drawing(static_cast<std::size_t>(layout.tp * layout.dp), drawn);
   const bool last = stage_index + 1 == stages_.size();
@@ -21,8 +21,34 @@ void InstanceCost::draw_stage(std::span<const RankBatch> ranks, std::size_t stag
     }
     if (!last) draw_ends(ranks, true, false, drawing);
   }
-  const plan::StageLayers layers =
-      plan::split_layers(deployment_->model.layers(), layout.pp)[stage_index];
+  return drawing;
+}
+
+void InstanceCost::draw_whole_layers(std::span<const RankBatch> ranks, std::size_t stage_index,
+                                     bool leading, StageDrawing& drawing) {
+  const catalog::Model& model = deployment_->model;
+  const plan::StageLayers layers = plan::split_layers(model, deployment_->layout)[stage_index];
+  const auto is_moe = [&](std::int64_t layer) { return model.layer(layer).feed_forward.is_moe(); };
+  std::int64_t first = layers.first;
+  std::int64_t last = layers.last;
+  if (leading) {
+    for (last = first; last < layers.last && !is_moe(last);) ++last;
+  } else {
+    for (first = last; first > layers.first && !is_moe(first - 1);) --first;
+  }
+  for (std::int64_t layer = first; layer < last; ++layer) {
+    draw_layer(ranks, stages_[stage_index], layer,
+               static_cast<std::size_t>(&model.layer(layer) - model.kinds.data()), drawing);
+  }
+  drawing.meet(-1, static_cast<std::size_t>(deployment_->layout.tp));
+}
+
+void InstanceCost::draw_stage(std::span<const RankBatch> ranks, std::size_t stage_index,
+                              StageTimeline& drawn) {
+  const plan::Layout& layout = deployment_->layout;
+  const bool last = stage_index + 1 == stages_.size();
+  StageDrawing drawing = begin_drawing(ranks, stage_index, drawn);
+  const plan::StageLayers layers = plan::split_layers(deployment_->model, layout)[stage_index];
   std::size_t moe = 0;
   for (std::int64_t layer = layers.first; layer < layers.last; ++layer) {
     const std::size_t kind = static_cast<std::size_t>(&deployment_->model.layer(layer) -

@@ -6,15 +6,26 @@
 namespace moesim::serving {
 
 void InstanceCost::count_exchanges(std::size_t ranks, Stage& stage, const StepTime& time) const {
-  stage.exchanging += time[StepPart::Dispatch] + time[StepPart::Combine];
+  stage.exchanging += time[StepPart::Dispatch] + time[StepPart::Combine] + time.hidden.sum();
+  for (const StepPart part : {StepPart::Dispatch, StepPart::Combine}) {
+    stage.on_network += time.limits[static_cast<std::size_t>(part)][Limit::ScaleOut];
+  }
+  stage.on_network += time.hidden[Limit::ScaleOut];
   if (deployment_->layout.tp == 1) return;
   const std::size_t kinds = model_->kinds.size();
   stage.collectives.resize(ranks);
+  const auto count = [&](const std::vector<KindTime>& times, std::size_t r, std::size_t k,
+                         std::int32_t layers) {
+    if (layers > 0) stage.collectives[r] += layers * times[r * kinds + k].all_reduce.sum();
+  };
   for (std::size_t r = 0; r < ranks; ++r) {
     for (std::size_t k = 0; k < kinds; ++k) {
-      const double layers = stage.layers_of_kind[k];
-      if (layers == 0.0) continue;
-      stage.collectives[r] += layers * kind_times_[r * kinds + k].all_reduce.sum();
+      if (!time.split) {
+        count(kind_times_, r, k, stage.layers_of_kind[k]);
+        continue;
+      }
+      count(kind_times_, r, k, stage.leading[k] + stage.trailing[k]);
+      for (const MicroBatch& half : halves_) count(half.kind_times, r, k, stage.split[k]);
     }
   }
 }

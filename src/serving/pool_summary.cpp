@@ -25,6 +25,8 @@ TimeBreakdown Pool::time(SimTime end, double& prefill_share) const {
     prefill += instance.time().prefill;
     in_flight += instance.time().in_flight;
     time.iterations += instance.time().iterations;
+    time.split_iterations += instance.time().split_iterations;
+    time.hidden += instance.time().hidden / whole;
   }
   if (busy > Seconds{}) prefill_share = prefill / busy;
   time.pipeline_bubble = std::max(0.0, (active - busy) / whole);

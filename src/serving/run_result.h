@@ -74,6 +74,9 @@ struct TimeBreakdown {
   double kv_wait_ms =
       0;  ///< Per request: mean time at the head of the queue for want of KV blocks.
   std::int64_t iterations = 0;
+  std::int64_t split_iterations = 0;  ///< Run as two micro-batches.
+  double hidden = 0;  ///< Dispatch and combine behind computing, as a share like the parts' but
+                      ///< beside their sum.
 };
 
 /// Rebalancing of all instances in a run.

@@ -25,6 +25,8 @@ void add_time(const TimeBreakdown& from, double weight, TimeBreakdown& to) {
         (to.mean_iteration_ms * before + from.mean_iteration_ms * added) / (before + added);
   }
   to.iterations += from.iterations;
+  to.split_iterations += from.split_iterations;
+  to.hidden += weight * from.hidden;
 }
 
 }  // namespace

@@ -71,6 +71,9 @@ struct StepTime {
   std::array<Seconds, kStepParts> parts{};
   /// The same by limit; parts that nothing physical limits (waiting, overhead) have none.
   std::array<LimitedTime, kStepParts> limits{};
+  /// Dispatch and combine that ran while their ranks computed: no part of `total`.
+  LimitedTime hidden;
+  bool split = false;  ///< Run as two micro-batches.
   [[nodiscard]] Seconds& operator[](StepPart p) { return parts[static_cast<std::size_t>(p)]; }
   [[nodiscard]] Seconds operator[](StepPart p) const { return parts[static_cast<std::size_t>(p)]; }
   void add(StepPart p, double times, const LimitedTime& time) {

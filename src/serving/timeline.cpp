@@ -14,6 +14,14 @@ void StageDrawing::add(std::size_t rank, TimelineSpan span) {
   stage_->spans.push_back(span);
 }
 
+void StageDrawing::place(std::size_t rank, Seconds start, TimelineSpan span) {
+  if (span.length <= Seconds{}) return;
+  span.rank = static_cast<std::int32_t>(rank);
+  span.start = start;
+  if (!span.on_network) clock_[rank] = start + span.length;
+  stage_->spans.push_back(span);
+}
+
 void StageDrawing::meet(std::int32_t layer, std::size_t sharing) {
   // Differences below the clock's resolution are rounding, not waiting.
   constexpr Seconds kShortest = 0.001_ns;

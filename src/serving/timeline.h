@@ -8,6 +8,7 @@
 // Layer: serving.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -34,9 +35,12 @@ struct TimelineSpan {
   Seconds length{};
   /// Of the attention rank; experts: pairs of token and expert; head: rows of logits.
   std::int64_t tokens = 0;
-  std::int32_t waits_for = -1;  ///< Waiting: the rank that came last.
-  Bytes sent{};                 ///< AllReduce: the message.
-  double link_use = 0;          ///< AllReduce: share of the usable rate of its busiest link.
+  std::int32_t waits_for = -1;   ///< Waiting: the rank that came last.
+  Bytes sent{};                  ///< AllReduce: the message.
+  double link_use = 0;           ///< AllReduce: share of the usable rate of its busiest link.
+  std::int8_t micro_batch = -1;  ///< 0 or 1 where two take turns.
+  /// Dispatch, combine: on their way beside what the rank computes; its other spans do not stop.
+  bool on_network = false;
 };
 
 /// Token copies of one layer on every link they pass from a GPU into the fabric.
@@ -97,6 +101,11 @@ class StageDrawing {
   /// Appends to the rank's line; what takes no time leaves no span. `span.rank`, `.start` and
   /// `.length` (unless nothing limits it) are set here.
   void add(std::size_t rank, TimelineSpan span);
+  /// At this time; the rank's clock goes on to its end, unless it is on the network.
+  void place(std::size_t rank, Seconds start, TimelineSpan span);
+  [[nodiscard]] Seconds clock(std::size_t rank) const { return clock_[rank]; }
+  /// All clocks stand at this time.
+  void start_at(Seconds time) { std::fill(clock_.begin(), clock_.end(), time); }
   /// All wait for the rank that comes last. `sharing` ranks in a row come at the same time: each
   /// waits for the one at its own place among the slowest.
   void meet(std::int32_t layer, std::size_t sharing);

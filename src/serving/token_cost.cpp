@@ -115,9 +115,9 @@ void LayerTokenCost::list_feed_forward(const catalog::FeedForward& block) {
   const std::int64_t hidden = deployment_->model.hidden;
   const std::int64_t tp = deployment_->layout.tp;
   const std::int64_t up = block.matrices - 1;  // gate and up run as one GEMM
-  auto gated = [&](std::int64_t width, const catalog::WeightFormat& format) {
-    feed_forward_gemms_.push_back({up * width, hidden, &format});
-    feed_forward_gemms_.push_back({hidden, width, &format});
+  auto gated = [&](std::int64_t width, const catalog::WeightFormat& format, bool shared) {
+    feed_forward_gemms_.push_back({up * width, hidden, &format, 0, shared});
+    feed_forward_gemms_.push_back({hidden, width, &format, 0, shared});
     feed_forward_pass_elements_ += static_cast<double>((up + 1) * width);
     ++feed_forward_kernels_;
   };
@@ -125,7 +125,7 @@ void LayerTokenCost::list_feed_forward(const catalog::FeedForward& block) {
   feed_forward_pass_elements_ = static_cast<double>(4 * hidden);
   feed_forward_kernels_ = 1;
   if (block.dense_intermediate > 0) {
-    gated(ceil_div(block.dense_intermediate, tp), deployment_->precision.dense_ffn);
+    gated(ceil_div(block.dense_intermediate, tp), deployment_->precision.dense_ffn, false);
   }
   if (!block.is_moe()) return;
   feed_forward_gemms_.push_back({block.routed_experts, hidden, &deployment_->precision.router});
@@ -139,13 +139,13 @@ void LayerTokenCost::list_feed_forward(const catalog::FeedForward& block) {
   }
   if (block.shared_experts > 0) {
     gated(ceil_div(block.shared_experts * block.shared_intermediate, tp),
-          deployment_->precision.shared_experts);
+          deployment_->precision.shared_experts, true);
   }
 }
 
 void LayerTokenCost::run(const std::vector<Gemm>& gemms, std::int64_t tokens,
                          LimitedTime& time) const {
-  for (const Gemm& g : gemms) time.add(timers_[g.timer].time({.m = tokens, .n = g.n, .k = g.k}));
+  for (const Gemm& g : gemms) time.add(gemm_time(g, tokens));
 }
 
 const TokenTimes& LayerTokenCost::compute(std::int64_t tokens) {
@@ -159,10 +159,18 @@ const TokenTimes& LayerTokenCost::compute(std::int64_t tokens) {
     time.add(operators::memory_pass_time(bytes, kernels, deployment_->cluster.gpu,
                                          deployment_->efficiency.memory_pass));
   };
-  TokenTimes times{.attention = {}, .feed_forward = {}, .known = true};
+  TokenTimes times;
+  times.known = true;
   run(attention_gemms_, tokens, times.attention);
   pass(attention_pass_elements_, attention_kernels_, times.attention);
+  times.before_core = times.attention.sum();
+  if (!attention_gemms_.empty()) {  // the last projection follows the core
+    times.before_core -= gemm_time(attention_gemms_.back(), tokens).time;
+  }
   run(feed_forward_gemms_, tokens, times.feed_forward);
+  for (const Gemm& g : feed_forward_gemms_) {
+    if (g.shared) times.shared += gemm_time(g, tokens).time;
+  }
   pass(feed_forward_pass_elements_, feed_forward_kernels_, times.feed_forward);
   known_[i] = times;
   return known_[i];

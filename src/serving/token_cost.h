@@ -20,6 +20,8 @@ namespace moesim::serving {
 struct TokenTimes {
   LimitedTime attention;     ///< Norm, projections in and out, rotary embedding, cache write.
   LimitedTime feed_forward;  ///< Norm, dense block; or router and shared experts.
+  Seconds before_core;       ///< Of attention: norm, projections of queries, keys and values.
+  Seconds shared;            ///< Of the feed-forward: shared experts.
   bool known = false;
 };
 
@@ -43,9 +45,13 @@ class LayerTokenCost {
     std::int64_t k;
     const catalog::WeightFormat* format;
     std::size_t timer = 0;  ///< Index into timers_.
+    bool shared = false;    ///< Of the shared experts.
   };
   const TokenTimes& compute(std::int64_t tokens);
   void choose_timers(StepPart part, std::vector<Gemm>& gemms, Kernels& kernels);
+  [[nodiscard]] operators::OperatorTime gemm_time(const Gemm& gemm, std::int64_t tokens) const {
+    return timers_[gemm.timer].time({.m = tokens, .n = gemm.n, .k = gemm.k});
+  }
   void run(const std::vector<Gemm>& gemms, std::int64_t tokens, LimitedTime& time) const;
   void list_attention(const catalog::Attention& attention);
   void list_grouped_query(const catalog::Attention& attention);

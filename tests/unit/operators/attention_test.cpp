@@ -68,6 +68,18 @@ TEST_CASE("AttentionTimer: GQA decode reads keys and values once per group",
   CHECK_THAT(t.time / 1.0_us, WithinRel(32.16, 1e-12));
 }
 
+TEST_CASE("AttentionTimer: queries of one sequence read its cache once", "[operators][oracle]") {
+  // As above with two tokens of each sequence: 32 MB + 20 * 16 kB.
+  const DecodeBatch two{.sequences = 10, .context_tokens = 10'000, .queries = 2};
+  CHECK_THAT(timer(gqa(32, 8)).decode(two).time / 1.0_us, WithinRel(32.32, 1e-12));
+  // Where arithmetic binds it is twice as much: 2 * 278.528 us (below).
+  catalog::Gpu wide = toy_gpu();
+  wide.memory_bandwidth = 10_TBps;
+  const AttentionTimer fast(mla(), 1, 2_B, wide, kPerfect, kPerfect);
+  const OperatorTime t = fast.decode({.sequences = 1, .context_tokens = 1'000'000, .queries = 2});
+  CHECK_THAT(t.time / 1.0_us, WithinRel(557.056, 1e-12));
+}
+
 TEST_CASE("AttentionTimer: TP splits heads and replicates the last key-value head",
           "[operators][oracle]") {
   // tp 8 of 32 heads and 4 kv heads: 4 heads and one whole kv head, 400 B an entry.

@@ -161,6 +161,25 @@ TEST_CASE("MlaBlockCurve: decode adds its parts", "[operators][mla][oracle]") {
   CHECK(curve.decode({}).time == Seconds{});
 }
 
+TEST_CASE("MlaBlockCurve: two queries of each sequence", "[operators][mla][oracle]") {
+  // Four rows: 309,200 + 42,400 + 409,600; absorbing 12,000 + 20,800; attention 20,000 read once
+  // and 7,200 of queries: 0.8212 us. Base 10, rows 4, chain 10.
+  DecodeBatch two = kTwo;
+  two.queries = 2;
+  const MlaBlockCurve curve(memory_only(), format("bf16"), format("bf16"), kToy, kBlock);
+  CHECK_THAT(curve.decode(two).time / 1.0_us, WithinRel(24.8212, 1e-9));
+  // Twice the flops; 2 x 10 heads in tiles of 16 for the pair: (36 + sqrt(16 + 51.2)) / 2.
+  const MlaBlockCurve slow(compute_only(), format("bf16"), format("bf16"), kToy, kBlock);
+  const double heads = (36 + std::sqrt(67.2)) / 2;
+  CHECK_THAT(slow.decode(two).time / 1.0_us, WithinRel(24 + 3.056 + 0.036 * heads, 1e-9));
+}
+
+TEST_CASE("MlaBlockCurve: what stands before the core", "[operators][mla][oracle]") {
+  // Half of base and rows, down, query up and absorption of queries: 304,600 + 41,200 + 10,000 B.
+  const MlaBlockCurve curve(memory_only(), format("bf16"), format("bf16"), kToy, kBlock);
+  CHECK_THAT(curve.decode_before_core(kTwo) / 1.0_us, WithinRel(6.3558, 1e-9));
+}
+
 TEST_CASE("MlaBlockCurve: prefill adds its parts", "[operators][mla][oracle]") {
   // Bytes of down, query up, output: 760,000 + 160,000 + 880,000; expansion of 300 keys 228,000:
   // 2.028 us. Base 10, rows 2; attention: chain 15, bytes 0.4, tiles 10.

@@ -30,6 +30,41 @@ TEST_CASE("split_layers: the remainder goes to the first stages", "[plan][oracle
   CHECK(split[3].last == 61);
 }
 
+catalog::Model toy_model_of_layers(std::int32_t layers) {
+  catalog::Model model;
+  model.name = "toy";
+  model.hidden = 64;
+  model.kinds.resize(1);
+  model.kinds[0].attention = {.kind = catalog::AttentionKind::Gqa,
+                              .heads = 8,
+                              .kv_heads = 8,
+                              .head_dim = 8,
+                              .v_head_dim = 8};
+  model.kinds[0].feed_forward.dense_intermediate = 64;
+  model.runs = {{.kind = 0, .count = layers}};
+  return model;
+}
+
+TEST_CASE("split_layers: as the layout says, and only if it adds up", "[plan][oracle]") {
+  const catalog::Model model = toy_model_of_layers(10);
+  const Layout uneven{.pp = 3, .layers_per_stage = {4, 5, 1}};
+  CHECK(check_layout(uneven, model, 0).empty());
+  const std::vector<StageLayers> split = split_layers(model, uneven);
+  REQUIRE(split.size() == 3);
+  CHECK(split[1].first == 4);
+  CHECK(split[2].first == 9);
+  CHECK(split[2].last == 10);
+  const auto problem = [&](std::vector<std::int64_t> layers) {
+    const auto found = check_layout({.pp = 3, .layers_per_stage = std::move(layers)}, model, 0);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].field == "layers_per_stage");
+    return found[0].message;
+  };
+  CHECK(problem({5, 5}) == "2 numbers for 3 stages");
+  CHECK(problem({5, 5, 0}) == "a stage without a layer");
+  CHECK(problem({5, 4, 2}) == "11 layers in all, toy has 10");
+}
+
 TEST_CASE("split_layers: gives each layer to one stage and no stage two more than another",
           "[plan][property]") {
   CHECK(rc::check([] {

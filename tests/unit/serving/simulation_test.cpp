@@ -239,11 +239,13 @@ TEST_CASE("simulate: two pipeline stages halve neither latency nor work but over
   CHECK(second < 1.8 * one);
   CHECK_THAT(alone.time.mean_iteration_ms, WithinRel(one, 1e-9));
   // The last stage is the longer one (it has the head) and never idles between the two: the second
-  // ends one such stage later. A stage's time: all of `one` but the first stage and the transfer.
+  // ends one such stage later. It starts when the first stage has sent what it computed: all of
+  // `one` but the last stage.
   const double last_stage = second - one;
-  CHECK_THAT(both.time.mean_iteration_ms * 2,
-             WithinRel(one + second - (one - last_stage - transfer_ms(512)), 1e-6));
+  CHECK_THAT(both.time.mean_iteration_ms * 2, WithinRel(one + second - (one - last_stage), 1e-6));
   CHECK(both.time.pipeline_bubble > 0.1);
+  // Alone, each stage idles while the other computes, and both during the transfer.
+  CHECK_THAT(alone.time.pipeline_bubble, WithinRel(0.5 + 0.5 * transfer_ms(512) / one, 1e-6));
 }
 
 TEST_CASE("simulate: pipeline lanes share what arrives together evenly", "[serving][oracle]") {

@@ -23,7 +23,17 @@ struct Case {
   const char* name;
   catalog::Model model;
   plan::Layout layout;
+  bool overlaps = false;
+  bool drafts = false;  ///< One token by the model's own module.
 };
+
+/// A dense layer before and after the MoE layers.
+catalog::Model mixed_model() {
+  catalog::Model m = test::toy_moe_model();
+  m.kinds.push_back(test::toy_dense_model().kinds[0]);
+  m.runs = {{.kind = 1, .count = 1}, {.kind = 0, .count = 2}, {.kind = 1, .count = 1}};
+  return m;
+}
 
 /// One GPU; experts over the ranks of a tensor group; whole experts and halves; exchanges inside a
 /// node and between nodes, with and without tensor parallelism; pipelines.
@@ -38,7 +48,15 @@ std::vector<Case> cases() {
           {"exchange in a node", moe, {.dp = 4, .ep = 4}},
           {"exchange between nodes", moe, {.dp = 8, .ep = 8}},
           {"exchange of tensor groups", moe, {.tp = 2, .dp = 4, .ep = 8}},
-          {"exchange in stages", moe, {.pp = 2, .dp = 4, .ep = 4}}};
+          {"exchange in stages", moe, {.pp = 2, .dp = 4, .ep = 4}},
+          {"two micro-batches", moe, {.dp = 4, .ep = 4}, true},
+          {"two micro-batches between nodes", moe, {.dp = 8, .ep = 8}, true},
+          {"two micro-batches of tensor groups", moe, {.tp = 2, .dp = 4, .ep = 8}, true},
+          {"two micro-batches in stages", moe, {.pp = 2, .dp = 4, .ep = 4}, true},
+          {"two micro-batches between dense layers", mixed_model(), {.dp = 4, .ep = 4}, true},
+          {"drafts", dense, {.tp = 2}, false, true},
+          {"drafts of experts", moe, {.dp = 4, .ep = 4}, false, true},
+          {"drafts and two micro-batches", moe, {.dp = 4, .ep = 4}, true, true}};
 }
 
 /// Prompts of many lengths, so that ranks differ.
@@ -56,6 +74,11 @@ constexpr TimelineSettings kAll{.iterations = 100'000, .from_iteration = 1};
 RunResult drawn_run(const Case& c, const TimelineSettings& settings = kAll) {
   auto deployment = toy_deployment(c.model, c.layout);
   deployment.engine.iteration_overhead = 3_us;
+  if (c.overlaps) {
+    deployment.cluster.gpu.sms = 10;
+    deployment.overlap = {.mode = OverlapMode::TwoBatch, .comm_sms = 2};
+  }
+  if (c.drafts) deployment.scheduler.speculation = {DraftMethod::Mtp, {0.5}};
   return run(deployment, uneven_requests(), {.timeline = settings});
 }
 
@@ -68,7 +91,9 @@ void for_each_stage(const RunResult& result, Visit visit) {
 
 std::map<std::int32_t, std::vector<TimelineSpan>> by_rank(const StageTimeline& stage) {
   std::map<std::int32_t, std::vector<TimelineSpan>> lines;
-  for (const TimelineSpan& span : stage.spans) lines[span.rank].push_back(span);
+  for (const TimelineSpan& span : stage.spans) {
+    if (!span.on_network) lines[span.rank].push_back(span);
+  }
   return lines;
 }
 
@@ -102,7 +127,7 @@ TEST_CASE("timeline: its parts are those of the time breakdown", "[serving][orac
     const double ranks = static_cast<double>(c.layout.tp * c.layout.dp * c.layout.pp);
     for_each_stage(result, [&](const StageTimeline& stage) {
       for (const TimelineSpan& span : stage.spans) {
-        parts[static_cast<std::size_t>(span.part)] += span.length / ranks;
+        if (!span.on_network) parts[static_cast<std::size_t>(span.part)] += span.length / ranks;
       }
     });
     for (std::size_t p = 0; p < kStepParts; ++p) {
@@ -140,7 +165,7 @@ TEST_CASE("timeline: who waits names a rank that works until the wait is over",
 TEST_CASE("timeline: every pick of every token is computed once, and what leaves arrives",
           "[serving][property]") {
   for (const Case& c : cases()) {
-    if (!c.model.is_moe()) continue;
+    if (!c.model.is_moe() || c.drafts) continue;
     INFO(c.name);
     const std::int64_t expert_tp = c.layout.expert_tp();
     for (const IterationTimeline& iteration : drawn_run(c).timeline) {

@@ -1,0 +1,83 @@
+// Two-batch overlap of a deployment: the engine's defaults, ranges, and where it makes no sense.
+#include <fmt/format.h>
+
+#include "scenario/quantity_field.h"
+#include "scenario/resolver.h"
+#include "serving/overlap_settings.h"
+
+namespace moesim::scenario {
+namespace {
+
+constexpr std::int64_t kMostTokens = 1'048'576;
+constexpr std::int64_t kMostSms = 4096;
+
+}  // namespace
+
+void Resolver::resolve_overlap(proto::Deployment& deployment) {
+  serving::OverlapSettings& settings = scenario_.deployment.overlap;
+  settings.mode = serving::OverlapMode::None;
+  if (!deployment.has_overlap()) return;
+  proto::Overlap& overlap = *deployment.mutable_overlap();
+  if (!overlap.has_mode()) overlap.set_mode(proto::Overlap::TWO_BATCH);
+  if (overlap.mode() == proto::Overlap::NONE) return;
+  settings = serving::default_overlap(scenario_.deployment.engine.name);
+  const std::string path = "deployment.overlap.";
+  if (!overlap.has_comm_sms()) overlap.set_comm_sms(settings.comm_sms);
+  settings.comm_sms = checked_count(findings_, path + "comm_sms", overlap.comm_sms(), 0, kMostSms);
+  if (!overlap.has_low_latency_comm_sms()) {
+    overlap.set_low_latency_comm_sms(settings.low_latency_comm_sms);
+  }
+  settings.low_latency_comm_sms = checked_count(findings_, path + "low_latency_comm_sms",
+                                                overlap.low_latency_comm_sms(), 0, kMostSms);
+  if (!overlap.has_decode_token_threshold()) {
+    overlap.set_decode_token_threshold(settings.decode_token_threshold);
+  }
+  settings.decode_token_threshold = checked_count(findings_, path + "decode_token_threshold",
+                                                  overlap.decode_token_threshold(), 2, kMostTokens);
+  if (!overlap.has_prefill_token_threshold()) {
+    overlap.set_prefill_token_threshold(settings.prefill_token_threshold);
+  }
+  settings.prefill_token_threshold =
+      checked_count(findings_, path + "prefill_token_threshold", overlap.prefill_token_threshold(),
+                    2, kMostTokens);
+  if (!overlap.has_split_attention()) overlap.set_split_attention(settings.splits_attention);
+  settings.splits_attention = overlap.split_attention();
+  check_overlap();
+}
+
+void Resolver::check_overlap() {
+  const serving::Deployment& d = scenario_.deployment;
+  const char* const path = "deployment.overlap";
+  switch (serving::overlap_support(d.engine.name)) {
+    case serving::OverlapSupport::Yes:
+      break;
+    case serving::OverlapSupport::No:
+      error(path, fmt::format("{} has no two-batch overlap", d.engine.name),
+            "leave it out or choose vLLM, SGLang or DeepSeek as engine");
+      break;
+    case serving::OverlapSupport::Unknown:
+      note(fmt::format("two-batch overlap was not verified for {}", d.engine.name));
+      break;
+  }
+  if (has_layout_ && (d.layout.dp == 1 || !d.model.is_moe())) {
+    error(path,
+          d.model.is_moe() ? "dp 1 exchanges no tokens: there is nothing to overlap"
+                           : "a dense model exchanges no tokens: there is nothing to overlap",
+          d.model.is_moe() ? "set dp above 1 with ep = tp * dp, or leave overlap out"
+                           : "leave overlap out");
+  }
+  if (!has_gpu_) return;
+  const catalog::Gpu& gpu = d.cluster.gpu;
+  for (const auto& [name, taken] :
+       {std::pair{".comm_sms", d.overlap.comm_sms},
+        std::pair{".low_latency_comm_sms", d.overlap.low_latency_comm_sms}}) {
+    if (taken == 0 || taken < gpu.sms) continue;
+    error(std::string(path) + name,
+          gpu.sms == 0
+              ? fmt::format("the multiprocessors of {} are not known, got {}", gpu.name, taken)
+              : fmt::format("{} has {} multiprocessors, got {}", gpu.name, gpu.sms, taken),
+          gpu.sms == 0 ? "write 0, or give the GPU its sms" : "leave some to compute");
+  }
+}
+
+}  // namespace moesim::scenario
