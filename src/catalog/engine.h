@@ -1,5 +1,7 @@
-// What each serving engine supports per model family, and its overhead per iteration.
+// A serving engine: what it supports per model family, its scheduler's defaults under its own
+// names, how it counts the memory it gives to the KV cache, and its overhead per iteration.
 //
+// Omits: settings that the simulation has no use for. docs/models/engines.md.
 // Source of each entry: scenarios/catalog/engines.txtpb.
 // Layer: catalog.
 #pragma once
@@ -19,20 +21,43 @@ struct EngineSupport {
   Support status = Support::Unknown;
   std::vector<std::string> parallelism;  ///< TP, PP, DP, EP as documented.
   std::vector<std::string> quantisation;
+  std::vector<std::string> refuses;  ///< "TP", "PP", "DP", "EP": documented as not supported.
+  bool gguf_only = false;            ///< Reads GGUF files and nothing else.
   std::string source;
   std::string note;
+};
+
+/// What the engine's share of memory is a share of.
+enum class MemoryShare {
+  Total,     ///< Of the card: pays for weights, workspace and cache (vLLM).
+  Free,      ///< Of what weights and workspace leave: pays for the cache (TensorRT-LLM).
+  Reserved,  ///< Of the card less the runtime: pays for weights and cache; workspace is in the rest.
+};
+
+/// What a setting of the scheduler says, whatever the engine calls it.
+enum class SchedulerSetting { MaxSequences, BatchedTokens, MemoryShare, BlockSize };
+
+struct SettingName {
+  std::string name;  ///< A field of the scenario's scheduler: "max_running_requests".
+  SchedulerSetting means = SchedulerSetting::MaxSequences;
 };
 
 struct Engine {
   std::string name;
   std::vector<std::string> aliases;
+  std::string version;  ///< Of the defaults; empty: not known.
   /// Host time per iteration that no GPU work hides (scheduling, sampling, launch of the graph).
   Seconds iteration_overhead;
   std::string iteration_overhead_source;
-  double gpu_memory_utilization = 0.9;  ///< The engine's default.
+  double gpu_memory_utilization = 0.9;  ///< The engine's default, a share as `memory_share` says.
+  MemoryShare memory_share = MemoryShare::Total;
+  std::int64_t max_num_seqs = 256;  ///< The engine's default, as the three below.
+  std::int64_t max_num_batched_tokens = 8192;
+  bool chunked_prefill = true;
   std::int64_t block_size = 16;         ///< Tokens per KV block, the engine's default.
   std::string kernels = "sglang";       ///< Engine of the curves that stand for its kernels.
   bool kernels_borrowed = true;         ///< They are another engine's.
+  std::vector<SettingName> settings;    ///< Its own names beside the common ones.
   std::vector<EngineSupport> families;
   std::string source;
 };

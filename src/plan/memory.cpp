@@ -62,11 +62,25 @@ double capacity(Bytes room, const KvFootprint& kv, std::int64_t length, std::int
   return (room - most * fixed) / kv.per_token();
 }
 
+/// Bytes the engine gives to the KV cache beside `use`; may be negative.
+Bytes kv_room(const MemoryBreakdown& use, Bytes memory, const MemoryOptions& options) {
+  const double share = options.gpu_memory_utilization;
+  const Bytes left = memory - use.weights() - use.workspace();
+  switch (options.memory_share) {
+    case catalog::MemoryShare::Total:
+      return memory * share - use.weights() - use.workspace();
+    case catalog::MemoryShare::Free:
+      return left > Bytes{} ? left * share : left;
+    case catalog::MemoryShare::Reserved:
+      return std::min(left, (memory - use.runtime) * share - use.weights());
+  }
+  return left;
+}
+
 /// The stage with the fewest tokens of KV cache; of several, the one that has least to spare.
 StageMemory fullest_stage(const catalog::Model& model, const catalog::Precision& precision,
                           const catalog::Gpu& gpu, const Layout& layout,
                           const MemoryOptions& options, std::int64_t length) {
-  const Bytes budget = gpu.memory * options.gpu_memory_utilization;
   StageMemory fullest;
   for (std::int64_t stage = 0; stage < layout.pp; ++stage) {
     StageMemory s;
@@ -76,7 +90,7 @@ StageMemory fullest_stage(const catalog::Model& model, const catalog::Precision&
     s.use.graphs_and_communication = graphs_and_communication(model, precision, layout, options);
     s.use.runtime = kRuntime;
     s.kv = stage_kv(model, precision, layout, options, stage);
-    s.room = budget - s.use.weights() - s.use.workspace();
+    s.room = kv_room(s.use, gpu.memory, options);
     s.tokens = capacity(s.room, s.kv, length, options.max_num_seqs);
     s.one_sequence = s.kv.of_sequence(length);
     const bool fuller =
@@ -84,6 +98,14 @@ StageMemory fullest_stage(const catalog::Model& model, const catalog::Precision&
     if (stage == 0 || fuller) fullest = std::move(s);
   }
   return fullest;
+}
+
+/// Weights, workspace and cache together.
+Bytes budget(const StageMemory& s, Bytes memory, const MemoryOptions& options) {
+  if (options.memory_share == catalog::MemoryShare::Total) {
+    return memory * options.gpu_memory_utilization;
+  }
+  return s.use.weights() + s.use.workspace() + s.room;
 }
 
 std::int64_t whole_blocks(double tokens, std::int64_t block_size) {
@@ -123,7 +145,7 @@ MemoryReport plan_memory(const catalog::Model& model, const catalog::Precision& 
 
   MemoryReport report;
   report.gpu_memory = gpu.memory;
-  report.budget = gpu.memory * options.gpu_memory_utilization;
+  report.budget = budget(s, gpu.memory, options);
   report.per_gpu = s.use;
   report.kv_room = s.room;
   report.kv_bytes_per_token = catalog::kv_bytes_per_token(model, precision.kv_element) / kToken;
@@ -143,7 +165,7 @@ MemoryReport plan_memory(const catalog::Model& model, const catalog::Precision& 
          .holds_one_tight = tight.spare() >= Bytes{},
          .tight_weights = tight.use.weights(),
          .tight_workspace = tight.use.workspace(),
-         .tight_budget = gpu.memory * tight_options.gpu_memory_utilization},
+         .tight_budget = budget(tight, gpu.memory, tight_options)},
         options, report);
   return report;
 }

@@ -1,8 +1,10 @@
 // What one GPU must hold under a layout, and whether it fits.
 //
-// Formula: budget = memory * gpu_memory_utilization; what weights, activations, CUDA graphs,
-// communication buffers and the runtime leave of it is room for the KV cache. The stage with the
-// fewest tokens of KV cache decides for all.
+// Formula: as the engine counts (catalog::MemoryShare). Total: room for the KV cache is what
+// weights, activations, CUDA graphs, communication buffers and the runtime leave of memory *
+// gpu_memory_utilization. Free: that share of what they leave of the card. Reserved: what weights
+// leave of that share of the card less the runtime, as long as the workspace fits beside it.
+// The stage with the fewest tokens of KV cache decides for all.
 // Verdict: "no" if not even tightened settings (tightened()) hold one sequence of kUsefulContext
 // tokens (or of the context asked for); "fits" if the given settings hold that and kUsefulBatch
 // sequences of kUsefulContext tokens; "marginal" in between.
@@ -16,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "catalog/engine.h"
 #include "catalog/gpu.h"
 #include "catalog/model.h"
 #include "catalog/precision.h"
@@ -25,7 +28,8 @@
 namespace moesim::plan {
 
 struct MemoryOptions {
-  double gpu_memory_utilization = 0.9;         ///< Share of the GPU's memory the engine may use.
+  double gpu_memory_utilization = 0.9;         ///< Share of the GPU's memory, of what:
+  catalog::MemoryShare memory_share = catalog::MemoryShare::Total;
   std::int64_t max_num_batched_tokens = 8192;  ///< Per rank; sizes the activation peak.
   std::int64_t max_num_seqs = 256;             ///< Per rank.
   std::int64_t context =
@@ -71,7 +75,7 @@ struct MemoryReport {
   Verdict verdict = Verdict::No;
   std::string reason;
   Bytes gpu_memory;
-  Bytes budget;  ///< gpu_memory * gpu_memory_utilization
+  Bytes budget;  ///< Of weights, workspace and cache together.
   MemoryBreakdown per_gpu;
   Bytes kv_room;                     ///< What is left for KV on the fullest GPU; may be negative.
   BytesPerToken kv_bytes_per_token;  ///< Of the whole model (all layers, one copy).

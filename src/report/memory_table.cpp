@@ -97,6 +97,20 @@ std::string smallest_lines(const MemoryAnswer& a) {
   return text;
 }
 
+/// What the share is taken of: docs/models/memory.md.
+std::string budget_words(const plan::MemoryOptions& options) {
+  const std::string share = format_number(options.gpu_memory_utilization);
+  switch (options.memory_share) {
+    case catalog::MemoryShare::Total:
+      return fmt::format("budget ({} of memory)", share);
+    case catalog::MemoryShare::Free:
+      return fmt::format("budget (cache {} of free)", share);
+    case catalog::MemoryShare::Reserved:
+      return fmt::format("budget (static {})", share);
+  }
+  return "budget";
+}
+
 }  // namespace
 
 std::string memory_table(const MemoryAnswer& a) {
@@ -123,8 +137,7 @@ std::string memory_table(const MemoryAnswer& a) {
   text += row("graphs and communication", use.graphs_and_communication, r.gpu_memory);
   text += row("runtime", use.runtime, r.gpu_memory);
   text += row("room for the KV cache", r.kv_room, r.gpu_memory);
-  text += row(fmt::format("budget ({} of memory)", format_number(a.options.gpu_memory_utilization)),
-              r.budget, r.gpu_memory);
+  text += row(budget_words(a.options), r.budget, r.gpu_memory);
   text += row("memory", r.gpu_memory, r.gpu_memory);
   text += "\n" + kv_lines(a) + smallest_lines(a);
   text += "GB = 10^9 B, GiB = 2^30 B. How it is computed: docs/models/memory.md\n";

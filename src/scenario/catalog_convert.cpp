@@ -3,6 +3,8 @@
 #include <charconv>
 #include <utility>
 
+#include "scenario.pb.h"
+
 namespace moesim::scenario {
 namespace {
 
@@ -210,6 +212,34 @@ catalog::PrecisionRecipe convert_recipe(const MessageScope& scope) {
   return recipe;
 }
 
+namespace {
+
+catalog::MemoryShare memory_share(proto::Engine::MemoryShare share) {
+  switch (share) {
+    case proto::Engine::FREE:
+      return catalog::MemoryShare::Free;
+    case proto::Engine::RESERVED:
+      return catalog::MemoryShare::Reserved;
+    default:
+      return catalog::MemoryShare::Total;
+  }
+}
+
+catalog::SchedulerSetting meaning(proto::EngineSetting::Meaning means) {
+  switch (means) {
+    case proto::EngineSetting::MAX_NUM_BATCHED_TOKENS:
+      return catalog::SchedulerSetting::BatchedTokens;
+    case proto::EngineSetting::GPU_MEMORY_UTILIZATION:
+      return catalog::SchedulerSetting::MemoryShare;
+    case proto::EngineSetting::BLOCK_SIZE:
+      return catalog::SchedulerSetting::BlockSize;
+    default:
+      return catalog::SchedulerSetting::MaxSequences;
+  }
+}
+
+}  // namespace
+
 catalog::Engine convert_engine(const proto::Engine& message, const MessageScope& scope) {
   catalog::Engine engine;
   engine.name = scope.required_text("name");
@@ -224,12 +254,31 @@ catalog::Engine convert_engine(const proto::Engine& message, const MessageScope&
   engine.kernels_borrowed = !scope.flag("kernels_measured");
   engine.gpu_memory_utilization = scope.required_real("gpu_memory_utilization", 0.0, 1.0);
   engine.block_size = scope.required_number("block_size", 1, 1 << 20);
+  engine.version = scope.text("version");
+  engine.memory_share = memory_share(message.memory_share());
+  engine.max_num_seqs = scope.number("max_num_seqs", engine.max_num_seqs, 1, 65'536);
+  engine.max_num_batched_tokens =
+      scope.number("max_num_batched_tokens", engine.max_num_batched_tokens, 1, 1'048'576);
+  if (scope.has("enable_chunked_prefill")) {
+    engine.chunked_prefill = scope.flag("enable_chunked_prefill");
+  }
+  for (int i = 0; i < message.setting_size(); ++i) {
+    const MessageScope part(scope, message.setting(i), "setting", i);
+    const std::string name = part.required_text("name");
+    if (proto::Scheduler::descriptor()->FindFieldByName(name) == nullptr) {
+      part.error("name", "is \"" + name + "\", no field of the scheduler",
+                 "see proto/scenario.proto, Scheduler");
+    }
+    engine.settings.push_back({.name = name, .means = meaning(message.setting(i).means())});
+  }
   for (int i = 0; i < message.support_size(); ++i) {
     const MessageScope part(scope, message.support(i), "support", i);
     engine.families.push_back({.family = part.required_text("family"),
                                .status = support_status(message.support(i).status()),
                                .parallelism = part.texts("parallelism"),
                                .quantisation = part.texts("quantisation"),
+                               .refuses = part.texts("refuses"),
+                               .gguf_only = part.flag("gguf_only"),
                                .source = part.text("source"),
                                .note = part.text("note")});
   }

@@ -140,10 +140,13 @@ void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
   serving::Deployment& d = scenario_.deployment;
   serving::SchedulerSettings& s = d.scheduler;
   const std::string path = "deployment.scheduler.";
-  if (!scheduler.has_max_num_seqs()) scheduler.set_max_num_seqs(256);
+  resolve_engine_settings(scheduler);
+  if (!scheduler.has_max_num_seqs()) scheduler.set_max_num_seqs(d.engine.max_num_seqs);
   s.max_num_seqs =
       checked_count(findings_, path + "max_num_seqs", scheduler.max_num_seqs(), 1, 65'536);
-  if (!scheduler.has_max_num_batched_tokens()) scheduler.set_max_num_batched_tokens(8192);
+  if (!scheduler.has_max_num_batched_tokens()) {
+    scheduler.set_max_num_batched_tokens(d.engine.max_num_batched_tokens);
+  }
   s.max_num_batched_tokens = checked_count(findings_, path + "max_num_batched_tokens",
                                            scheduler.max_num_batched_tokens(), 1, 1'048'576);
   if (s.max_num_batched_tokens < s.max_num_seqs) {
@@ -152,7 +155,9 @@ void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
                       s.max_num_batched_tokens, s.max_num_seqs),
           "raise it or lower max_num_seqs");
   }
-  if (!scheduler.has_enable_chunked_prefill()) scheduler.set_enable_chunked_prefill(true);
+  if (!scheduler.has_enable_chunked_prefill()) {
+    scheduler.set_enable_chunked_prefill(d.engine.chunked_prefill);
+  }
   s.enable_chunked_prefill = scheduler.enable_chunked_prefill();
   if (!scheduler.has_gpu_memory_utilization()) {
     scheduler.set_gpu_memory_utilization(d.engine.gpu_memory_utilization);
@@ -179,6 +184,7 @@ void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
     }
   }
   d.memory = {.gpu_memory_utilization = s.gpu_memory_utilization,
+              .memory_share = d.engine.memory_share,
               .max_num_batched_tokens = s.max_num_batched_tokens,
               .max_num_seqs = s.max_num_seqs,
               .context = max_model_len_,
@@ -247,6 +253,7 @@ void Resolver::resolve_deployment() {
   if (overhead) d.engine.iteration_overhead = *overhead;
   resolve_precision(deployment);
   resolve_layout(deployment);
+  check_engine_support();
   resolve_scheduler(*deployment.mutable_scheduler());
   resolve_speculative(deployment);
   d.scheduler.graph_sizes = serving::default_graph_sizes(d.engine.name, d.scheduler.max_num_seqs);

@@ -72,6 +72,9 @@ class Resolver {
   void resolve_scheduler(proto::Scheduler& scheduler);
   void resolve_overlap(proto::Deployment& deployment);
   void check_overlap();
+  /// Settings under the engine's own names become the common ones; others are reported.
+  void resolve_engine_settings(proto::Scheduler& scheduler);
+  void check_engine_support();
   void resolve_efficiency(proto::EfficiencyOverrides& overrides);
   void resolve_speculative(proto::Deployment& deployment);
 
