@@ -31,7 +31,8 @@ struct EngineSupport {
 enum class MemoryShare {
   Total,     ///< Of the card: pays for weights, workspace and cache (vLLM).
   Free,      ///< Of what weights and workspace leave: pays for the cache (TensorRT-LLM).
-  Reserved,  ///< Of the card less the runtime: pays for weights and cache; workspace is in the rest.
+  Reserved,  ///< Of the card less the runtime: pays for weights and cache; workspace is in the
+             ///< rest.
 };
 
 /// What a setting of the scheduler says, whatever the engine calls it.
@@ -54,10 +55,10 @@ struct Engine {
   std::int64_t max_num_seqs = 256;  ///< The engine's default, as the three below.
   std::int64_t max_num_batched_tokens = 8192;
   bool chunked_prefill = true;
-  std::int64_t block_size = 16;         ///< Tokens per KV block, the engine's default.
-  std::string kernels = "sglang";       ///< Engine of the curves that stand for its kernels.
-  bool kernels_borrowed = true;         ///< They are another engine's.
-  std::vector<SettingName> settings;    ///< Its own names beside the common ones.
+  std::int64_t block_size = 16;       ///< Tokens per KV block, the engine's default.
+  std::string kernels = "sglang";     ///< Engine of the curves that stand for its kernels.
+  bool kernels_borrowed = true;       ///< They are another engine's.
+  std::vector<SettingName> settings;  ///< Its own names beside the common ones.
   std::vector<EngineSupport> families;
   std::string source;
 };

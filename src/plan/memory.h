@@ -28,7 +28,7 @@
 namespace moesim::plan {
 
 struct MemoryOptions {
-  double gpu_memory_utilization = 0.9;         ///< Share of the GPU's memory, of what:
+  double gpu_memory_utilization = 0.9;  ///< Share of the GPU's memory, of what:
   catalog::MemoryShare memory_share = catalog::MemoryShare::Total;
   std::int64_t max_num_batched_tokens = 8192;  ///< Per rank; sizes the activation peak.
   std::int64_t max_num_seqs = 256;             ///< Per rank.

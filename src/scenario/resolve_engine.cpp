@@ -99,6 +99,7 @@ void Resolver::resolve_engine_settings(proto::Scheduler& scheduler) {
       if (fields.HasField(scheduler, to)) {
         error(path + setting.name, fmt::format("is {}, which is given too", to->name()),
               "leave one of them out");
+        fields.ClearField(&scheduler, from);
         continue;
       }
       move_field(scheduler, *from, *to);
@@ -116,10 +117,10 @@ void Resolver::check_engine_support() {
       [&](const catalog::EngineSupport& s) { return s.family == family || s.family == "any"; });
   if (at == d.engine.families.end()) return;
   const catalog::EngineSupport& support = *at;
-  const std::string because =
-      support.source + (support.note.empty() ? "" : "; " + support.note);
+  const std::string because = support.source + (support.note.empty() ? "" : "; " + support.note);
   if (support.status == catalog::Support::No) {
-    error("deployment.engine", fmt::format("{} does not run {}: {}", d.engine.name, d.model.name, because),
+    error("deployment.engine",
+          fmt::format("{} does not run {}: {}", d.engine.name, d.model.name, because),
           "choose another engine: moesim catalog list engines");
     return;
   }

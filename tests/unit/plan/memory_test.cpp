@@ -134,6 +134,29 @@ TEST_CASE("plan_memory: budget, room and capacity of one GPU, by hand", "[plan][
   CHECK(r.useful_tokens == 8 * 4096);
 }
 
+TEST_CASE("plan_memory: the share of memory is of what the engine says", "[plan][oracle]") {
+  // The deployment above: 16.0605 GB of weights, 0.906 + 0.537 + 1.074 GB of workspace.
+  const double weights = 8'030'261'248.0 * 2;
+  const double runtime = 1073741824.0;
+  const double workspace = 3.0 * 8192 * 18432 * 2 + 0.5 * 1073741824.0 + runtime;
+  const auto plan = [](double share, catalog::MemoryShare of) {
+    return plan_memory(test::model_named("Llama-3.1-8B"), test::precision_of(16),
+                       test::gpu_of(80_GB), {},
+                       {.gpu_memory_utilization = share, .memory_share = of});
+  };
+  // TensorRT-LLM: 0.9 of the 61.42 GB that are free.
+  const MemoryReport free = plan(0.9, catalog::MemoryShare::Free);
+  CHECK_THAT(bytes(free.kv_room), WithinRel(0.9 * (80e9 - weights - workspace), 1e-12));
+  CHECK_THAT(bytes(free.budget), WithinRel(bytes(free.kv_room) + weights + workspace, 1e-12));
+  // SGLang: weights and cache in 0.88 of what the runtime leaves; 9.47 GB of the rest hold the
+  // 1.44 GB of activations and graphs.
+  const MemoryReport reserved = plan(0.88, catalog::MemoryShare::Reserved);
+  CHECK_THAT(bytes(reserved.kv_room), WithinRel(0.88 * (80e9 - runtime) - weights, 1e-12));
+  // A rest of 0.79 GB does not: the cache gives way.
+  const MemoryReport greedy = plan(0.99, catalog::MemoryShare::Reserved);
+  CHECK_THAT(bytes(greedy.kv_room), WithinRel(80e9 - weights - workspace, 1e-12));
+}
+
 TEST_CASE("plan_memory: golden weights and cache bytes of the usual models", "[plan][oracle]") {
   const auto one_gpu = [](const std::string& model, const std::string& precision, bool mtp) {
     return plan_memory(test::model_named(model), test::precision_named(precision),

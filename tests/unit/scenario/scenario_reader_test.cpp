@@ -1,5 +1,6 @@
 #include "scenario/scenario_reader.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "reading.h"
@@ -316,6 +317,53 @@ TEST_CASE("scenario reader: references between fields are checked") {
              contains_text("the workload has no end of its own"));
   CHECK_THAT(mistakes(kSmall, {"simulation.warm_up=2 s", "simulation.duration=1 s"}),
              contains_text("no request would be counted"));
+}
+
+TEST_CASE("scenario reader: an engine's own names, and no other's") {
+  const auto scheduler = [](const std::string& engine, const std::string& setting) {
+    return read(kSmall, {"deployment.engine=" + engine, "deployment.scheduler." + setting})
+        .deployment.scheduler;
+  };
+  CHECK(scheduler("sglang", "max_running_requests=7").max_num_seqs == 7);
+  CHECK(scheduler("sglang", "chunked_prefill_size=4096").max_num_batched_tokens == 4096);
+  CHECK(scheduler("tensorrt_llm", "max_num_tokens=4096").max_num_batched_tokens == 4096);
+  CHECK(scheduler("tensorrt_llm", "tokens_per_block=64").block_size == 64);
+  CHECK(scheduler("tensorrt_llm", "max_num_seqs=9").max_num_seqs == 9);
+  CHECK(scheduler("tensorrt_llm", "kv_cache_free_gpu_memory_fraction=0.8").gpu_memory_utilization <
+        0.81);
+  CHECK_THAT(mistakes(kSmall, {"deployment.scheduler.max_running_requests=7"}),
+             contains_text("max_running_requests: is a setting of SGLang, the engine is vLLM"));
+  CHECK_THAT(
+      mistakes(kSmall, {"deployment.engine=SGLang", "deployment.scheduler.max_num_tokens=7"}),
+      contains_text("SGLang calls it chunked_prefill_size"));
+  CHECK_THAT(mistakes(kSmall, {"deployment.engine=SGLang", "deployment.scheduler.page_size=8",
+                               "deployment.scheduler.block_size=8"}),
+             contains_text("is block_size, which is given too"));
+  const auto trt = read(kSmall, {"deployment.engine=tensorrt_llm"}).deployment;
+  CHECK(trt.scheduler.max_num_seqs == 2048);
+  CHECK(trt.memory.memory_share == catalog::MemoryShare::Free);
+}
+
+TEST_CASE("scenario reader: what an engine is documented not to do is refused, the rest noted") {
+  CHECK_THAT(mistakes(kSmall, {"deployment.engine=llama_cpp", "deployment.precision=fp8"}),
+             contains_text("llama.cpp reads GGUF files, of which fp8_block128 is no format"));
+  CHECK(mistakes(kSmall, {"deployment.engine=llama_cpp", "deployment.precision=Q4_K_M"}) == "");
+  const auto noted = [](const std::vector<std::string>& overrides, const std::string& text) {
+    const auto notes = read(kSmall, overrides).notes;
+    return std::any_of(notes.begin(), notes.end(),
+                       [&](const std::string& n) { return n.find(text) != std::string::npos; });
+  };
+  CHECK(noted({"deployment.engine=tgi"}, "not verified: that TGI runs Llama-3.1-8B"));
+  CHECK(noted({"deployment.engine=SGLang", "deployment.pp=2"},
+              "not verified: that SGLang runs Llama-3.1-8B with PP"));
+  CHECK_FALSE(noted({}, "not verified"));
+  const std::vector<std::string> deepseek = {"model=DeepSeek-V3", "cluster.gpu=MI300X",
+                                             "deployment.engine=llama.cpp",
+                                             "deployment.precision=Q4_K_M"};
+  std::vector<std::string> spread = deepseek;
+  spread.insert(spread.end(), {"deployment.tp=1", "deployment.dp=8"});
+  CHECK_THAT(mistakes(kSmall, spread),
+             contains_text("deployment.dp: llama.cpp does not support DP for DeepSeek-V3"));
 }
 
 TEST_CASE("scenario reader: what is not modelled is refused") {
