@@ -11,6 +11,7 @@
 #include "core/check.h"
 #include "report/fabric_use.h"
 #include "report/message_json.h"
+#include "report/prefix_figures.h"
 #include "report/result_json.h"
 #include "report/step_names.h"
 #include "report/version.h"
@@ -139,6 +140,7 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   kv.set_blocks_per_rank(static_cast<double>(from.run.kv.blocks_per_rank));
   kv.set_peak_blocks(static_cast<double>(from.run.kv.peak_blocks));
   kv.set_preemptions(static_cast<double>(from.run.kv.preemptions));
+  if (from.run.prefix) fill_prefixes(*from.run.prefix, *to.mutable_prefix_cache());
   to.set_fingerprint(fmt::format("{:016x}", from.run.fingerprint));
   to.set_events(static_cast<double>(from.run.events));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "report/number_text.h"
+#include "report/prefix_figures.h"
 #include "report/result_json.h"
 #include "report/step_names.h"
 #include "report/text_layout.h"
@@ -225,6 +226,7 @@ std::string result_table(const sweep::ScenarioResult& r) {
   if (r.fits) {
     page += "\n" + service(r) + "\n" + time(r.run) + "\n";
     if (r.run.experts.present) page += experts(r.run.experts);
+    if (r.run.prefix) page += labelled("prefixes", prefix_text(*r.run.prefix));
     page += cost(r) + power(r);
   }
   for (const std::string& note : r.notes) page += labelled("note", note);

@@ -168,10 +168,6 @@ void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
   if (!scheduler.has_block_size()) scheduler.set_block_size(d.engine.block_size);
   s.block_size = checked_count(findings_, path + "block_size", scheduler.block_size(), 1, 1024);
   if (!scheduler.has_enable_prefix_caching()) scheduler.set_enable_prefix_caching(false);
-  if (scheduler.enable_prefix_caching()) {
-    error(path + "enable_prefix_caching", "prefix caching is not modelled yet, got true",
-          "leave it out or write false");
-  }
   if (scheduler.has_max_model_len()) {
     max_model_len_ =
         checked_count(findings_, path + "max_model_len", scheduler.max_model_len(), 1, 10'000'000);
@@ -258,10 +254,22 @@ void Resolver::resolve_deployment() {
   resolve_speculative(deployment);
   d.scheduler.graph_sizes = serving::default_graph_sizes(d.engine.name, d.scheduler.max_num_seqs);
   resolve_overlap(deployment);
+  resolve_prefix_cache(deployment);
   if (!deployment.has_router()) deployment.set_router(proto::Deployment::LEAST_LOAD);
-  d.router = deployment.router() == proto::Deployment::ROUND_ROBIN
-                 ? serving::RouterPolicy::RoundRobin
-                 : serving::RouterPolicy::LeastLoad;
+  switch (deployment.router()) {
+    case proto::Deployment::ROUND_ROBIN:
+      d.router = serving::RouterPolicy::RoundRobin;
+      break;
+    case proto::Deployment::PREFIX_AWARE:
+      d.router = serving::RouterPolicy::PrefixAware;
+      break;
+    default:
+      d.router = serving::RouterPolicy::LeastLoad;
+  }
+  if (d.router == serving::RouterPolicy::PrefixAware && !d.scheduler.prefix_cache.enabled) {
+    error("deployment.router", "PREFIX_AWARE does not go with enable_prefix_caching: false",
+          "set it to true, or use LEAST_LOAD");
+  }
   resolve_efficiency(*deployment.mutable_efficiency());
   if (!has_layout_ || !has_cluster_ || findings_.any_at("deployment")) return;
   for (const serving::DeploymentProblem& problem : serving::check_deployment(d)) {

@@ -113,7 +113,7 @@ void Resolver::resolve_trace(proto::Workload& workload) {
     }
     check_lengths(longest_input, longest_request);
     for (const std::string& text : trace->notes) note(text);
-    if (!trace->hash_ids.empty()) note("the trace shares prefixes: their reuse is not modelled");
+    check_prefix_blocks(*trace);
     settings.description =
         fmt::format("trace {}, {} requests", std::filesystem::path(path).filename().string(),
                     trace->requests.size());
@@ -264,6 +264,7 @@ void Resolver::resolve_parametric(proto::Workload& workload) {
   if (model.input && model.output) {
     check_lengths(longest(*model.input), longest(*model.input) + longest(*model.output));
   }
+  if (workload.has_prefix_reuse()) model.prefix.reset();  // The scenario says what is reused.
   for (const std::string& text : workload::model_notes(model)) note(text);
   settings.description =
       settings.concurrency > 0
@@ -294,6 +295,7 @@ void Resolver::resolve_workload() {
   } else {
     resolve_parametric(workload);
   }
+  resolve_prefix_reuse(workload);
   if (settings.concurrency == 0) workload.set_rate_scale(settings.rate_scale);
   if (settings.concurrency == 0 && settings.rate_scale != 1.0) {
     settings.description += fmt::format(", rate x {}", format_number(settings.rate_scale));

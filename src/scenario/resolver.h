@@ -77,6 +77,13 @@ class Resolver {
   void check_engine_support();
   void resolve_efficiency(proto::EfficiencyOverrides& overrides);
   void resolve_speculative(proto::Deployment& deployment);
+  void resolve_prefix_cache(proto::Deployment& deployment);
+  std::optional<serving::TierSettings> resolve_tier(
+      const std::string& path, proto::CacheTier& tier,
+      const std::optional<std::string>& default_bandwidth);
+  void resolve_prefix_reuse(proto::Workload& workload);
+  void resolve_assumed_reuse(proto::PrefixReuse& reuse);
+  void check_prefix_blocks(const workload::Trace& trace);
 
   void resolve_experts();
   void resolve_popularity(proto::ExpertPopularity& popularity, const routing::RoutingShape& shape);

@@ -13,6 +13,7 @@
 #include "serving/deployment.h"
 #include "workload/generator.h"
 #include "workload/request.h"
+#include "workload/shared_prefix.h"
 
 namespace moesim::scenario {
 
@@ -26,6 +27,8 @@ struct WorkloadSettings {
   /// > 0: closed loop with so many requests in flight (`model` is then a ClosedLoop; of a trace
   /// only the lengths count, in file order).
   std::int64_t concurrency = 0;
+  serving::AssumedReuse assumed_reuse{};
+  workload::SharedPrefix shared_prefix{};
   std::string description;  ///< One line for reports.
 };
 

@@ -21,6 +21,7 @@
 #include "plan/memory.h"
 #include "serving/expert_settings.h"
 #include "serving/overlap_settings.h"
+#include "serving/prefix_settings.h"
 #include "serving/speculation.h"
 #include "topology/cluster.h"
 
@@ -37,10 +38,11 @@ struct SchedulerSettings {
   Speculation speculation{};     ///< Of decode steps.
   /// Sequences of captured decode graphs, ascending; empty: no padding.
   std::vector<std::int64_t> graph_sizes{};
+  PrefixCacheSettings prefix_cache{};
 };
 
 /// How requests are given to the attention-DP ranks of all replicas.
-enum class RouterPolicy { RoundRobin, LeastLoad };
+enum class RouterPolicy { RoundRobin, LeastLoad, PrefixAware };
 
 /// What a pool of instances does with a request.
 enum class PoolRole {

@@ -115,6 +115,15 @@ Instance::Started Instance::launch(std::size_t lane, SimTime now) {
   return {.lane = lane, .end = at, .first_stage_free = stage_free_.front()};
 }
 
+std::optional<SimTime> Instance::next_loaded(SimTime now) const {
+  std::optional<SimTime> next;
+  for (const RankScheduler& rank : ranks_) {
+    const std::optional<SimTime> loaded = rank.next_loaded(now);
+    if (loaded && (!next || *loaded < *next)) next = loaded;
+  }
+  return next;
+}
+
 void Instance::finish(std::size_t lane, SimTime now, StepListener& listener) {
   MOESIM_CHECK(in_flight_[lane], "an iteration ended that had not begun");
   in_flight_[lane] = false;

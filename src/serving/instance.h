@@ -49,6 +49,9 @@ class Instance {
   /// Starts the next lane that has something to run, if the first stage is free now.
   [[nodiscard]] std::optional<Started> start(SimTime now);
   void finish(std::size_t lane, SimTime now, StepListener& listener);
+  /// When the next prompt can go on that waits for cached blocks to be loaded; nothing if none
+  /// does.
+  [[nodiscard]] std::optional<SimTime> next_loaded(SimTime now) const;
 
   /// From here on experts are drawn as in this plan, which must outlive it.
   void draw_from(const ExpertPlan& plan) { cost_.draw_from(plan); }

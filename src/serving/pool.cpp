@@ -20,6 +20,12 @@ Pool::Pool(const Deployment& deployment, const topology::Topology& topology,
   }
 }
 
+void Pool::cache_prefixes(std::int64_t hash_tokens, const AssumedReuse& assumed) {
+  if (!deployment_->scheduler.prefix_cache.enabled) return;
+  prefixes_.emplace(*deployment_, *memory_, hash_tokens, assumed);
+  prefixes_->attach(instances_);
+}
+
 bool Pool::fits(const workload::Request& request) const {
   const std::int64_t tokens = std::int64_t{request.input_tokens} + request.output_tokens;
   const std::int64_t context = deployment_->model.context_length;

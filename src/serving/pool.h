@@ -11,6 +11,7 @@
 #include "serving/expert_plan.h"
 #include "serving/instance.h"
 #include "serving/popularity_drift.h"
+#include "serving/prefix_tiers.h"
 #include "serving/router.h"
 #include "serving/run_result.h"
 #include "topology/topology.h"
@@ -32,7 +33,17 @@ class Pool {
   [[nodiscard]] std::vector<Instance>& instances() { return instances_; }
   [[nodiscard]] const std::vector<Instance>& instances() const { return instances_; }
   [[nodiscard]] std::span<const PricedBy> priced_by() const { return model_.kernels.priced_by(); }
-  [[nodiscard]] Target choose() { return router_.choose(instances_); }
+  /// Turns the prefix caches of its ranks on, where the deployment has them (see PrefixTiers).
+  void cache_prefixes(std::int64_t hash_tokens, const AssumedReuse& assumed);
+  /// Notes what of a new request may be cached.
+  void describe(SequencePool& sequences, SequenceIndex index,
+                std::span<const std::uint64_t> ids) const {
+    if (prefixes_) prefixes_->describe(sequences, index, ids);
+  }
+  /// `prompt`: ids of its prefix blocks.
+  [[nodiscard]] Target choose(std::span<const std::uint64_t> prompt, std::int64_t input_tokens) {
+    return router_.choose(instances_, prompt, input_tokens);
+  }
   /// Whether the model and the blocks of a rank hold the request to its end.
   [[nodiscard]] bool fits(const workload::Request& request) const;
   /// Turns the popularity of experts to that of `now`.
@@ -44,6 +55,10 @@ class Pool {
   [[nodiscard]] TimeBreakdown time(SimTime end, double& prefill_share) const;
   [[nodiscard]] ExpertSummary experts() const;
   [[nodiscard]] KvSummary kv() const;
+  /// Nothing where prefixes are not cached.
+  [[nodiscard]] std::optional<PrefixCounts> prefixes() const {
+    return prefixes_ ? prefixes_->summary(instances_) : std::nullopt;
+  }
 
  private:
   const Deployment* deployment_;
@@ -51,6 +66,7 @@ class Pool {
   ModelCost model_;
   std::optional<ExpertPlan> experts_;
   std::optional<PopularityDrift> drift_;
+  std::optional<PrefixTiers> prefixes_;
   std::vector<Instance> instances_;
   Router router_;
 };

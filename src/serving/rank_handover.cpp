@@ -24,7 +24,7 @@ void RankScheduler::release(SequenceIndex index) {
   Sequence& s = (*pool_)[index];
   MOESIM_CHECK(leaving_ > 0, "blocks of a sequence are released that was not handed over");
   --leaving_;
-  free_blocks_ += s.blocks;
+  kv_.leave(pool_->prompt(index), s, s.blocks);
   s.blocks = 0;
 }
 
@@ -35,11 +35,11 @@ std::int64_t RankScheduler::blocks_to_receive(std::int64_t input) const {
 bool RankScheduler::can_reserve(std::int64_t input) const {
   // Those that were preempted here come first.
   return waiting_count_ == 0 && requests_ < settings_.max_num_seqs &&
-         blocks_to_receive(input) <= free_blocks_;
+         blocks_to_receive(input) <= kv_.available();
 }
 
 void RankScheduler::reserve(std::int64_t input) {
-  take_blocks(blocks_to_receive(input));
+  kv_.take(blocks_to_receive(input));
   ++requests_;
   ++expected_;
 }

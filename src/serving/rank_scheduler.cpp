@@ -13,8 +13,7 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
     : settings_(settings),
       laws_(laws.begin(), laws.end()),
       pool_(&pool),
-      total_blocks_(kv_blocks),
-      free_blocks_(kv_blocks) {
+      kv_(kv_blocks, settings.block_size) {
   lanes_.reserve(static_cast<std::size_t>(lanes));
   for (std::int64_t i = 0; i < lanes; ++i) {
     lanes_.emplace_back(settings, laws);
@@ -25,6 +24,7 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
 
 void RankScheduler::enqueue(SequenceIndex index) {
   ++requests_;
+  backlog_ += (*pool_)[index].prefill_target;
   ++waiting_count_;
   (*pool_)[index].younger = kNoSequence;
   if (waiting_tail_ == kNoSequence) {
@@ -58,12 +58,6 @@ std::int64_t RankScheduler::blocks_held_at(const Sequence& s, std::int64_t prefi
   return blocks_for(prefilled + (decodes_next ? settings_.speculation.window() : 0));
 }
 
-void RankScheduler::take_blocks(std::int64_t n) {
-  free_blocks_ -= n;
-  MOESIM_CHECK(free_blocks_ >= 0, "more KV blocks taken than there are");
-  peak_blocks_ = std::max(peak_blocks_, total_blocks_ - free_blocks_);
-}
-
 void RankScheduler::note_head_blocked(SimTime now, bool blocked) {
   if (blocked_head_ != kNoSequence && (!blocked || blocked_head_ != waiting_head_)) {
     (*pool_)[blocked_head_].kv_wait += now - blocked_since_;
@@ -81,6 +75,7 @@ void RankScheduler::link(Lane& lane, SequenceIndex index) {
   s.younger = kNoSequence;
   (lane.youngest == kNoSequence ? lane.oldest : (*pool_)[lane.youngest].younger) = index;
   lane.youngest = index;
+  s.admission = ++lane.admissions;
   ++lane.running;
 }
 
@@ -95,17 +90,19 @@ void RankScheduler::preempt_youngest(Lane& lane) {
   const SequenceIndex index = lane.youngest;
   Sequence& s = (*pool_)[index];
   if (s.decoding) {
-    free_blocks_ += lane.decode.blocks_of(s);
+    kv_.leave(pool_->prompt(index), s, lane.decode.blocks_of(s));
     s.generated += lane.decode.leave(index, s);
     if (std::erase(lane.fresh, index) == 0) s.last_token = lane.last_decode_end;
   } else {
-    free_blocks_ += s.blocks;
-    std::erase(lane.prefilling, index);
+    kv_.leave(pool_->prompt(index), s, s.blocks);
+    if (std::erase(lane.prefilling, index) == 0) std::erase(lane.loading, index);
   }
   unlink(lane, index);
+  backlog_ -= s.prefill_target - s.prefilled;
   s.blocks = 0;
   s.prefilled = 0;
   s.prefill_target = s.input_tokens + s.generated;
+  backlog_ += s.prefill_target;
   ++s.preemptions;
   ++preemptions_;
   push_waiting_front(index);
@@ -123,6 +120,7 @@ RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now) {
 RankBatch RankScheduler::plan_mixed(Lane& lane, SimTime now) {
   RankBatch batch;
   make_room_for_decode(lane);
+  seat_loaded(lane, now);
   std::int64_t budget =
       settings_.max_num_batched_tokens - lane.decode.size() * (1 + settings_.speculation.window());
   continue_prompts(lane, budget, batch);
@@ -134,6 +132,8 @@ RankBatch RankScheduler::plan_mixed(Lane& lane, SimTime now) {
 RankBatch RankScheduler::plan_separate(Lane& lane, SimTime now) {
   RankBatch batch;
   std::int64_t budget = settings_.max_num_batched_tokens;
+  seat_loaded(lane, now);
+  continue_prompts(lane, budget, batch);
   admit(lane, budget, batch, now, true);
   if (batch.prefill_tokens > 0) return batch;
   make_room_for_decode(lane);
@@ -142,7 +142,7 @@ RankBatch RankScheduler::plan_separate(Lane& lane, SimTime now) {
 }
 
 void RankScheduler::make_room_for_decode(Lane& lane) {
-  while (lane.running > 0 && lane.blocks_needed() > free_blocks_) preempt_youngest(lane);
+  while (lane.running > 0 && lane.blocks_needed() > kv_.available()) preempt_youngest(lane);
 }
 
 void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget, RankBatch& batch) {
@@ -152,11 +152,13 @@ void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget, RankBatch
     const Sequence& s = (*pool_)[index];
     const auto tokens =
         static_cast<std::int32_t>(std::min<std::int64_t>(budget, s.prefill_target - s.prefilled));
+    // Whole prompts: this one has been loaded and waits for an iteration with room for the rest.
+    if (!settings_.enable_chunked_prefill && s.prefilled + tokens < s.prefill_target) return;
     const std::int64_t need = blocks_held_at(s, s.prefilled + tokens) - s.blocks;
-    while (need > free_blocks_ - lane.blocks_needed() && lane.youngest != index) {
+    while (need > kv_.available() - lane.blocks_needed() && lane.youngest != index) {
       preempt_youngest(lane);
     }
-    if (need > free_blocks_ - lane.blocks_needed()) {
+    if (need > kv_.available() - lane.blocks_needed()) {
       preempt_youngest(lane);
       return;
     }
@@ -172,22 +174,73 @@ void RankScheduler::admit(Lane& lane, std::int64_t& budget, RankBatch& batch, Si
   while (!blocked && waiting_head_ != kNoSequence && lane.running < seats && budget > 0) {
     const SequenceIndex index = waiting_head_;
     Sequence& s = (*pool_)[index];
-    if (whole_prompts && s.prefill_target > budget && batch.prefill_tokens > 0) break;
-    const auto tokens = static_cast<std::int32_t>(
-        whole_prompts ? s.prefill_target : std::min<std::int64_t>(budget, s.prefill_target));
-    const std::int64_t wanted = blocks_held_at(s, s.preemptions > 0 ? s.prefill_target : tokens);
-    if (wanted > free_blocks_ - lane.blocks_needed()) {
+    KvPool::Match cached = kv_.match(pool_->prompt(index), s);
+    Start start = start_of(lane, s, cached, budget);
+    if (!start.fits && cached.tokens > 0) {  // Keeping what is cached may take the room for it all.
+      cached = {};
+      start = start_of(lane, s, cached, budget);
+    }
+    if (whole_prompts && start.tokens > budget && batch.prefill_tokens > 0) break;
+    if (!start.fits) {
       blocked = true;
       break;
     }
     note_head_blocked(now, false);
     pop_waiting();
+    s.ready = kv_.begin(pool_->prompt(index), cached, s, now);
+    backlog_ -= s.prefilled;
     link(lane, index);
+    if (s.ready > now) {
+      lane.loading.push_back(index);
+      continue;
+    }
     lane.prefilling.push_back(index);
-    add_chunk(lane, index, tokens, batch);
-    budget -= tokens;
+    add_chunk(lane, index, start.tokens, batch);
+    budget -= start.tokens;
   }
   note_head_blocked(now, blocked);
+}
+
+RankScheduler::Start RankScheduler::start_of(const Lane& lane, const Sequence& s,
+                                             const KvPool::Match& cached,
+                                             std::int64_t budget) const {
+  const std::int64_t left = s.prefill_target - cached.tokens;
+  const std::int64_t tokens =
+      settings_.enable_chunked_prefill ? std::min<std::int64_t>(budget, left) : left;
+  const std::int64_t held =
+      blocks_held_at(s, s.preemptions > 0 ? s.prefill_target : cached.tokens + tokens);
+  const std::int64_t wanted = held - cached.tokens / settings_.block_size + cached.to_take;
+  return {.tokens = static_cast<std::int32_t>(tokens),
+          .fits = wanted <= kv_.available() - cached.idle - lane.blocks_needed()};
+}
+
+void RankScheduler::seat_loaded(Lane& lane, SimTime now) {
+  std::size_t waiting = 0;
+  for (const SequenceIndex index : lane.loading) {
+    const Sequence& s = (*pool_)[index];
+    if (s.ready <= now) {
+      // Those admitted last stay at the end: preemption takes them from there.
+      const auto later = [&](SequenceIndex other) {
+        return (*pool_)[other].admission > s.admission;
+      };
+      lane.prefilling.insert(std::find_if(lane.prefilling.begin(), lane.prefilling.end(), later),
+                             index);
+    } else {
+      lane.loading[waiting++] = index;
+    }
+  }
+  lane.loading.resize(waiting);
+}
+
+std::optional<SimTime> RankScheduler::next_loaded(SimTime now) const {
+  std::optional<SimTime> next;
+  for (const Lane& lane : lanes_) {
+    for (const SequenceIndex index : lane.loading) {
+      const SimTime ready = (*pool_)[index].ready;
+      if (ready > now && (!next || ready < *next)) next = ready;
+    }
+  }
+  return next;
 }
 
 void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t tokens,
@@ -195,7 +248,7 @@ void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t toke
   Sequence& s = (*pool_)[index];
   const std::int64_t end = s.prefilled + tokens;
   const std::int64_t need = blocks_held_at(s, end) - s.blocks;
-  take_blocks(need);
+  kv_.take(need);
   s.blocks += static_cast<std::int32_t>(need);
   lane.chunks.push_back({index, tokens});
   batch.prefill_tokens += tokens;
@@ -211,7 +264,7 @@ void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t toke
 
 void RankScheduler::start_decode(Lane& lane, RankBatch& batch) {
   if (lane.decode.size() == 0) return;
-  take_blocks(lane.blocks_needed());
+  kv_.take(lane.blocks_needed());
   lane.decode.fill(batch);
   lane.decode.advance(lane.step_tokens);
   lane.decoding_in_flight = lane.decode.size();
@@ -238,7 +291,7 @@ void RankScheduler::finish_decode(Lane& lane, SimTime now, StepListener& listene
   lane.decode.take_finished(*pool_, [&](SequenceIndex index, std::int64_t beyond_its_last) {
     further -= beyond_its_last;
     Sequence& s = (*pool_)[index];
-    free_blocks_ += lane.decode.blocks_of(s);
+    kv_.leave(pool_->prompt(index), s, lane.decode.blocks_of(s));
     s.generated = s.output_tokens;
     retire(lane, index, now, listener);
   });
@@ -250,6 +303,8 @@ void RankScheduler::finish_prompts(Lane& lane, SimTime now, StepListener& listen
   for (const Chunk& chunk : lane.chunks) {
     Sequence& s = (*pool_)[chunk.index];
     s.prefilled += chunk.tokens;
+    backlog_ -= chunk.tokens;
+    kv_.publish(pool_->prompt(chunk.index), s);
     if (s.prefilled < s.prefill_target) continue;
     std::erase(lane.prefilling, chunk.index);
     if (hands_over_ && s.output_tokens > 1) {
@@ -264,7 +319,7 @@ void RankScheduler::finish_prompts(Lane& lane, SimTime now, StepListener& listen
     }
     s.last_token = now;
     if (s.generated == s.output_tokens) {
-      free_blocks_ += s.blocks;
+      kv_.leave(pool_->prompt(chunk.index), s, s.blocks);
       retire(lane, chunk.index, now, listener);
     } else {
       lane.decode.join(chunk.index, s, s.prefill_target, s.output_tokens - s.generated);

@@ -8,17 +8,21 @@
 // preempts admits nothing. So those that keep their blocks get on, and every request ends.
 // Without chunked prefill an iteration holds whole prompts or decoding sequences, prompts first.
 // With pipeline stages each rank has one lane (micro-batch) per stage; they share queue and blocks.
-// Omits: prefix cache, swapping to host memory, priorities. See docs/models/serving.md.
+// Leading blocks of a prompt that are cached are not computed again (kv_pool.h); those in a lower
+// tier are loaded first, while the prompt holds its seat and blocks.
+// Omits: swapping to host memory, priorities. See docs/models/serving.md.
 // Layer: serving.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "serving/context_law.h"
 #include "serving/decode_set.h"
 #include "serving/deployment.h"
+#include "serving/kv_pool.h"
 #include "serving/sequence.h"
 
 namespace moesim::serving {
@@ -71,9 +75,18 @@ class RankScheduler {
 
   /// Requests here, waiting or running or expected: the router's measure of load.
   [[nodiscard]] std::int64_t requests() const { return requests_; }
-  [[nodiscard]] std::int64_t blocks_free() const { return free_blocks_; }
-  [[nodiscard]] std::int64_t blocks_total() const { return total_blocks_; }
-  [[nodiscard]] std::int64_t peak_blocks() const { return peak_blocks_; }
+  /// Tokens of prompts here that are still to be computed; of those that have not begun, all.
+  [[nodiscard]] std::int64_t backlog() const { return backlog_; }
+  /// KV blocks and cached prefixes.
+  [[nodiscard]] KvPool& kv() { return kv_; }
+  [[nodiscard]] const KvPool& kv() const { return kv_; }
+  /// Cached ones that nobody reads included.
+  [[nodiscard]] std::int64_t blocks_free() const { return kv_.available(); }
+  [[nodiscard]] std::int64_t blocks_total() const { return kv_.total(); }
+  [[nodiscard]] std::int64_t peak_blocks() const { return kv_.peak(); }
+  /// When the next prompt can go on that waits for cached blocks to be loaded; nothing if none
+  /// does.
+  [[nodiscard]] std::optional<SimTime> next_loaded(SimTime now) const;
   [[nodiscard]] std::int64_t preemptions() const { return preemptions_; }
   /// Blocks a request of this length holds at its end.
   [[nodiscard]] std::int64_t blocks_for(std::int64_t tokens) const {
@@ -106,10 +119,12 @@ class RankScheduler {
     TokensPerStep tokens_per_step;
     std::int64_t step_tokens;  ///< That the next decode step, or the one in flight, yields.
     std::vector<SequenceIndex> prefilling;  ///< Begun, in order of admission.
+    std::vector<SequenceIndex> loading;     ///< Admitted; cached blocks are on their way.
     std::vector<Chunk> chunks;              ///< Of the iteration in flight.
     std::vector<SequenceIndex> fresh;       ///< Joined since the last decode step.
     SequenceIndex oldest = kNoSequence;
     SequenceIndex youngest = kNoSequence;
+    std::int64_t admissions = 0;  ///< So far.
     std::int32_t running = 0;
     std::int64_t seats = 0;               ///< Sequences that may run at once.
     std::int32_t decoding_in_flight = 0;  ///< Of the iteration in flight.
@@ -122,6 +137,14 @@ class RankScheduler {
   void continue_prompts(Lane& lane, std::int64_t& budget, RankBatch& batch);
   void admit(Lane& lane, std::int64_t& budget, RankBatch& batch, SimTime now, bool whole_prompts);
   void start_decode(Lane& lane, RankBatch& batch);
+  /// The first chunk of a prompt of which so much is cached.
+  struct Start {
+    std::int32_t tokens;
+    bool fits;  ///< There are blocks for it.
+  };
+  [[nodiscard]] Start start_of(const Lane& lane, const Sequence& s, const KvPool::Match& cached,
+                               std::int64_t budget) const;
+  void seat_loaded(Lane& lane, SimTime now);
   void add_chunk(Lane& lane, SequenceIndex index, std::int32_t tokens, RankBatch& batch);
   void preempt_youngest(Lane& lane);
   void finish_decode(Lane& lane, SimTime now, StepListener& listener);
@@ -136,7 +159,6 @@ class RankScheduler {
   /// Blocks a prompt holds once so many of its tokens are computed: with room for drafts at its
   /// end.
   [[nodiscard]] std::int64_t blocks_held_at(const Sequence& s, std::int64_t prefilled) const;
-  void take_blocks(std::int64_t n);
   void note_head_blocked(SimTime now, bool blocked);
 
   [[nodiscard]] SequenceIndex waiting_head() const { return waiting_head_; }
@@ -151,9 +173,8 @@ class RankScheduler {
   SequenceIndex waiting_head_ = kNoSequence;
   SequenceIndex waiting_tail_ = kNoSequence;
   std::int64_t waiting_count_ = 0;
-  std::int64_t total_blocks_;
-  std::int64_t free_blocks_;
-  std::int64_t peak_blocks_ = 0;
+  KvPool kv_;
+  std::int64_t backlog_ = 0;
   std::int64_t requests_ = 0;
   std::int64_t preemptions_ = 0;
   std::int64_t preemptions_before_plan_ = 0;

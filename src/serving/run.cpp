@@ -37,6 +37,8 @@ Run::Run(const Fleet& fleet, const topology::Topology& topology,
   if (fleet.is_split()) {
     handover_.emplace(fleet, topology, *pools_.back(), sequences_, simulator_, kTransfer);
   }
+  // Prompts begin in the first pool.
+  pools_.front()->cache_prefixes(demand.source->hash_block_tokens(), demand.reuse);
 }
 
 void Run::start_demand() {
@@ -86,6 +88,9 @@ bool Run::admit(const workload::Request& request) {
   s.output_tokens = request.output_tokens;
   s.prefill_target = request.input_tokens;
   s.arrival = request.arrival;
+  pools_.front()->describe(
+      sequences_, index,
+      demand_.source->hash_ids().subspan(request.prefix.offset, request.prefix.count));
   if (handover_ && handover_->is_layerwise() && s.output_tokens > 1) {
     handover_->ask(index, simulator_.now());
     place_waiting();
@@ -97,7 +102,8 @@ bool Run::admit(const workload::Request& request) {
 
 void Run::enqueue(SequenceIndex index) {
   Pool& first = *pools_.front();
-  const Target target = first.choose();
+  const Target target =
+      first.choose(sequences_.prompt(index), std::int64_t{sequences_[index].input_tokens});
   if (handover_) handover_->set_source(index, target);
   first.instances()[target.instance].ranks()[target.rank].enqueue(index);
   wake(number(first, target.instance));
@@ -120,8 +126,14 @@ void Run::schedule(std::size_t number) {
   }
   unit.pool->drift_to(simulator_.now());
   const auto started = unit.instance().start(simulator_.now());
-  if (!started) return;
   const auto id = static_cast<std::uint32_t>(number);
+  if (!started) {
+    // Prompts may wait for cached blocks alone, and no iteration's end ask again.
+    if (const auto loaded = unit.instance().next_loaded(simulator_.now())) {
+      simulator_.schedule_at(*loaded, des::Priority::Schedule, {.kind = kWake, .a = id});
+    }
+    return;
+  }
   simulator_.schedule_at(started->end, des::Priority::IterationEnd,
                          {.kind = kIterationEnd, .a = id, .b = started->lane});
   if (handover_ && handover_->is_layerwise()) start_streaming(number, started->lane, started->end);
@@ -167,6 +179,9 @@ void Run::operator()(const des::Event& event) {
     case kStream:
       stream(event.a, event.b, false);
       break;
+    case kWake:
+      wake(event.a);
+      break;
     default:
       MOESIM_CHECK(handover_ && handover_->handles(event), "an event of unknown kind");
       receive(event);
@@ -190,6 +205,7 @@ RunResult Run::execute() {
   sum_pools(result);
   sum_links(result);
   if (handover_) result.handover = handover_->summary();
+  result.prefix = pools_.front()->prefixes();
   result.requests = recorder_.take_records();
   result.events = simulator_.events_handled();
   for (const std::string& note : demand_.source->notes()) result.notes.push_back(note);

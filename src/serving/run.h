@@ -26,7 +26,7 @@ class Run {
   void operator()(const des::Event& event);
 
  private:
-  enum EventKind : std::uint32_t { kArrival, kIterationEnd, kSchedule, kStream, kTransfer };
+  enum EventKind : std::uint32_t { kArrival, kIterationEnd, kSchedule, kStream, kWake, kTransfer };
   /// One instance, as events number them: through all pools.
   struct Unit {
     Pool* pool;

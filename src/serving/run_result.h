@@ -15,6 +15,7 @@
 #include "plan/memory.h"
 #include "serving/deployment.h"
 #include "serving/kernels.h"
+#include "serving/kv_pool.h"
 #include "serving/link_use.h"
 #include "serving/step_time.h"
 #include "serving/timeline.h"
@@ -143,6 +144,7 @@ struct RunResult {
   TimeBreakdown time;
   ExpertSummary experts;
   KvSummary kv;
+  std::optional<PrefixCounts> prefix{};  ///< All ranks together, where prefixes are cached.
   plan::MemoryReport memory;
   std::vector<PoolResult> pools;  ///< In the order of the fleet.
   std::optional<HandoverSummary> handover{};

@@ -6,9 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/sim_time.h"
+#include "serving/prefix_settings.h"
 
 namespace moesim::serving {
 
@@ -25,10 +27,16 @@ struct Sequence {
   std::int32_t prefilled = 0;
   std::int32_t generated = 0;  ///< Output tokens so far; while decoding, those before joining.
   std::int32_t preemptions = 0;
-  std::int32_t blocks = 0;  ///< KV blocks held while prefilling.
+  std::int32_t blocks = 0;       ///< KV blocks held while prefilling, shared ones included.
+  std::int32_t shared = 0;       ///< Blocks it reads that belong to the prefix cache.
+  std::int32_t held_ids = 0;     ///< Of its prompt's, whose blocks it holds there.
+  std::int32_t assumed_hit = 0;  ///< Leading tokens taken to be cached (AssumedReuse).
+  CacheTier assumed_tier = CacheTier::Gpu;
   std::int64_t context_base =
       0;  ///< While decoding: context = context_base + tokens of the lane's DecodeSet.
+  std::int64_t admission = 0;  ///< Its number in the lane's order of admission.
   std::int64_t joined_at = 0;  ///< Tokens of the DecodeSet when it joined.
+  SimTime ready;               ///< When cached blocks that it reads have been loaded.
   SimTime arrival;
   SimTime first_token;
   SimTime last_token;
@@ -57,10 +65,24 @@ class SequencePool {
   [[nodiscard]] const Sequence& operator[](SequenceIndex i) const {
     return sequences_[static_cast<std::size_t>(i)];
   }
+  /// Ids of the prompt's prefix blocks; kept while the sequence is here.
+  [[nodiscard]] std::span<const std::uint64_t> prompt(SequenceIndex i) const {
+    const auto at = static_cast<std::size_t>(i);
+    return at < prompts_.size() ? prompts_[at] : std::span<const std::uint64_t>{};
+  }
+  void set_prompt(SequenceIndex i, std::span<const std::uint64_t> ids) {
+    const auto at = static_cast<std::size_t>(i);
+    if (at >= prompts_.size()) {
+      if (ids.empty()) return;
+      prompts_.resize(at + 1);
+    }
+    prompts_[at].assign(ids.begin(), ids.end());
+  }
   [[nodiscard]] std::size_t in_use() const { return sequences_.size() - free_.size(); }
 
  private:
   std::vector<Sequence> sequences_;
+  std::vector<std::vector<std::uint64_t>> prompts_;  ///< By place, which keeps its memory.
   std::vector<SequenceIndex> free_;
 };
 

@@ -41,6 +41,7 @@ using ProgressCallback = std::function<void(const Progress&)>;
 struct Demand {
   workload::RequestSource* source = nullptr;
   std::int64_t concurrency = 0;  ///< > 0: closed loop, arrivals of the source are ignored.
+  AssumedReuse reuse{};          ///< Of prompts whose prefix blocks are not named.
 };
 
 /// Preconditions: check_deployment() found nothing of any pool; the memory plans (one per pool)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <utility>
 
 #include "core/text.h"
 #include "workload/generator.h"
@@ -46,13 +47,21 @@ std::string request_limit(const serving::RunSettings& run) {
   return run.max_requests == 0 ? "all of the workload" : fmt::format("{}", run.max_requests);
 }
 
-}  // namespace
-
-std::unique_ptr<workload::RequestSource> make_source(const scenario::Scenario& s) {
+std::unique_ptr<workload::RequestSource> unshared_source(const scenario::Scenario& s) {
   const scenario::WorkloadSettings& w = s.workload;
   if (w.trace) return workload::make_trace_source(*w.trace);
   const workload::GenerateOptions options{.seed = s.run.seed, .rate_scale = w.rate_scale};
   return workload::make_generated_source(*w.model, options);
+}
+
+}  // namespace
+
+std::unique_ptr<workload::RequestSource> make_source(const scenario::Scenario& s) {
+  std::unique_ptr<workload::RequestSource> source = unshared_source(s);
+  if (s.workload.shared_prefix.tokens == 0) return source;
+  return workload::share_prefixes(std::move(source), s.workload.shared_prefix,
+                                  static_cast<std::int32_t>(s.deployment.scheduler.block_size),
+                                  s.run.seed);
 }
 
 std::vector<std::string> demand_differences(const scenario::Scenario& first,

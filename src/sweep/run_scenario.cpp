@@ -191,7 +191,9 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
     refuse_uneven_groups(s, topology);
     const auto source = make_source(s);
     result.run = serving::simulate(d, topology, result.memory,
-                                   {.source = source.get(), .concurrency = s.workload.concurrency},
+                                   {.source = source.get(),
+                                    .concurrency = s.workload.concurrency,
+                                    .reuse = s.workload.assumed_reuse},
                                    s.slo, s.run, progress, plans);
     result.notes.insert(result.notes.end(), result.run.notes.begin(), result.run.notes.end());
     const serving::Summary& sum = result.run.summary;

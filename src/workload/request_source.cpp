@@ -12,6 +12,7 @@ class TraceSource final : public RequestSource {
     return trace_.requests[at_++];
   }
   std::span<const std::uint64_t> hash_ids() const override { return trace_.hash_ids; }
+  std::int32_t hash_block_tokens() const override { return trace_.hash_block_tokens; }
   std::vector<std::string> notes() const override { return trace_.notes; }
 
  private:

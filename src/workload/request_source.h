@@ -23,6 +23,8 @@ class RequestSource {
   [[nodiscard]] virtual std::optional<Request> next() = 0;
   /// Pool that `prefix` of the request given last refers to. Valid until the next call of next().
   [[nodiscard]] virtual std::span<const std::uint64_t> hash_ids() const { return {}; }
+  /// Tokens that each of these ids stands for; 0 if there are none.
+  [[nodiscard]] virtual std::int32_t hash_block_tokens() const { return 0; }
   /// What is assumed or left out ("prefix reuse not applied"), for the report. Complete once next()
   /// has returned empty.
   [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }

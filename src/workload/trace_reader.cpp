@@ -55,6 +55,7 @@ class FileSource final : public RequestSource {
     return request;
   }
   std::span<const std::uint64_t> hash_ids() const override { return rows_.hash_ids(); }
+  std::int32_t hash_block_tokens() const override { return rows_.hash_block_tokens(); }
   std::vector<std::string> notes() const override { return rows_.notes(); }
 
  private:
