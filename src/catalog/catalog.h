@@ -13,6 +13,7 @@
 
 #include "catalog/curve.h"
 #include "catalog/engine.h"
+#include "catalog/engine_overhead.h"
 #include "catalog/fabric.h"
 #include "catalog/gpu.h"
 #include "catalog/model.h"
@@ -29,6 +30,7 @@ struct Catalog {
   std::vector<WeightFormat> formats;
   std::vector<PrecisionRecipe> recipes;
   std::vector<Engine> engines;
+  std::vector<EngineOverhead> engine_overheads;
   std::vector<Price> prices;
   std::shared_ptr<const CurveSet> curves;  ///< Null: not read.
 

@@ -89,7 +89,11 @@ std::vector<std::string_view> dtypes_for(const catalog::WeightFormat& format,
   if (own == "fp8") return {"fp8", "fp8b", "bf16"};
   if (own == "fp8b") return {"fp8b", "fp8", "bf16"};
   if (own == "nvfp4") return {"nvfp4", "mxfp4a8", "fp8", "fp8b", "bf16"};
-  if (own == "mxfp4a16") return {"mxfp4a16", "int4a16", "bf16"};
+  if (own == "mxfp4a16") {
+    // Where the GPU multiplies 4-bit numbers, engines narrow the activations as well.
+    if (has_arithmetic(gpu, MathFormat::Fp4)) return {"mxfp4a8", "mxfp4a16", "int4a16", "bf16"};
+    return {"mxfp4a16", "int4a16", "bf16"};
+  }
   if (own == "mxfp4a8") return {"mxfp4a8", "mxfp4a16", "nvfp4", "fp8", "fp8b", "bf16"};
   if (own == "int4a16") return {"int4a16", "mxfp4a16", "bf16"};
   return {"bf16"};

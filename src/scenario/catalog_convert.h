@@ -21,6 +21,8 @@ namespace moesim::scenario {
 [[nodiscard]] catalog::PrecisionRecipe convert_recipe(const MessageScope& scope);
 [[nodiscard]] catalog::Engine convert_engine(const proto::Engine& message,
                                              const MessageScope& scope);
+[[nodiscard]] catalog::EngineOverhead convert_overhead(const proto::EngineOverhead& message,
+                                                       const MessageScope& scope);
 [[nodiscard]] catalog::Price convert_price(const MessageScope& scope);
 
 /// The message that convert_model() reads back as the same model.

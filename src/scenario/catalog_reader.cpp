@@ -28,10 +28,10 @@ struct PartFile {
   const char* file;
 };
 constexpr PartFile kFiles[] = {
-    {CatalogParts::Models, "models.txtpb"},          {CatalogParts::Gpus, "gpus.txtpb"},
-    {CatalogParts::Fabrics, "fabrics.txtpb"},        {CatalogParts::Formats, "formats.txtpb"},
-    {CatalogParts::Engines, "engines.txtpb"},        {CatalogParts::Prices, "prices.txtpb"},
-    {CatalogParts::Collectives, "collectives.txtpb"}};
+    {CatalogParts::Models, "models.txtpb"},   {CatalogParts::Gpus, "gpus.txtpb"},
+    {CatalogParts::Fabrics, "fabrics.txtpb"}, {CatalogParts::Formats, "formats.txtpb"},
+    {CatalogParts::Engines, "engines.txtpb"}, {CatalogParts::Engines, "engine_overheads.txtpb"},
+    {CatalogParts::Prices, "prices.txtpb"},   {CatalogParts::Collectives, "collectives.txtpb"}};
 
 /// Every name and alias of a kind once.
 template <class Entry>
@@ -64,6 +64,7 @@ void convert(const proto::CatalogFile& file, Document& document, catalog::Catalo
   each(file.recipe(), "recipe", out.recipes,
        [](const auto&, const MessageScope& scope) { return convert_recipe(scope); });
   each(file.engine(), "engine", out.engines, convert_engine);
+  each(file.engine_overhead(), "engine_overhead", out.engine_overheads, convert_overhead);
   each(file.price(), "price", out.prices,
        [](const auto&, const MessageScope& scope) { return convert_price(scope); });
   check_names(root, "model", out.models);
@@ -87,6 +88,7 @@ void merge(catalog::Catalog&& part, catalog::Catalog& out) {
   append(std::move(part.formats), out.formats);
   append(std::move(part.recipes), out.recipes);
   append(std::move(part.engines), out.engines);
+  append(std::move(part.engine_overheads), out.engine_overheads);
   append(std::move(part.prices), out.prices);
 }
 
@@ -123,6 +125,11 @@ void check_references(const catalog::Catalog& catalog, CatalogParts parts,
                      .message = "names the unknown \"" + name + "\"",
                      .hint = "use the name of an entry"});
   };
+  for (const catalog::EngineOverhead& overhead : catalog.engine_overheads) {
+    if (catalog.find_engine(overhead.engine) == nullptr) {
+      unknown("engine_overheads.txtpb", "engine", overhead.engine);
+    }
+  }
   if (!contains(parts, CatalogParts::Formats)) return;
   for (const catalog::PrecisionRecipe& recipe : catalog.recipes) {
     for (const std::string& name : {recipe.experts, recipe.linear, recipe.rest}) {

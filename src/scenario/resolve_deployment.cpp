@@ -240,13 +240,20 @@ void Resolver::resolve_deployment() {
     error("deployment.engine", "is no engine of the catalog, got " + shown(deployment.engine()),
           nearest.empty() ? "see moesim catalog list engines" : nearest);
   }
+  if (has_gpu_) {
+    const catalog::EngineOverhead* fitted = catalog::find_overhead(
+        catalog_.engine_overheads, d.engine.name, d.cluster.gpu.architecture);
+    if (fitted != nullptr) d.overhead = *fitted;
+  }
   if (!deployment.has_iteration_overhead()) {
-    deployment.set_iteration_overhead(format_seconds(d.engine.iteration_overhead));
+    deployment.set_iteration_overhead(
+        format_seconds(d.overhead ? d.overhead->iteration : d.engine.iteration_overhead));
   }
   const auto overhead =
       checked_quantity<Seconds>(findings_, "deployment.iteration_overhead",
                                 deployment.iteration_overhead(), parse_seconds, kOverheadRange);
   if (overhead) d.engine.iteration_overhead = *overhead;
+  if (overhead && d.overhead) d.overhead->iteration = *overhead;
   resolve_precision(deployment);
   resolve_layout(deployment);
   check_engine_support();

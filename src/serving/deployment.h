@@ -12,6 +12,7 @@
 
 #include "catalog/curve.h"
 #include "catalog/engine.h"
+#include "catalog/engine_overhead.h"
 #include "catalog/model.h"
 #include "catalog/precision.h"
 #include "core/sim_time.h"
@@ -56,6 +57,8 @@ struct Deployment {
   catalog::Model model;
   catalog::Precision precision;
   catalog::Engine engine;
+  /// Of the engine on these GPUs; absent: `engine.iteration_overhead` is all that is known.
+  std::optional<catalog::EngineOverhead> overhead{};
   topology::Cluster cluster;
   plan::Layout layout;  ///< Normalised (plan::normalised).
   SchedulerSettings scheduler;

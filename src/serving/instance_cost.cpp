@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "serving/step_overhead.h"
+
 namespace moesim::serving {
 ContextLaw context_law(const catalog::Attention& attention,
                        const operators::AttentionTimer& timer) {
@@ -229,6 +231,7 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     }
     add_ends(ranks, s, time);
     add_launches(ranks, stages_[s], time);
+    add_engine_overhead(*deployment_, ranks, s == 0, stages_[s].layers(), time);
     if (stage != nullptr && !split) draw_stage(ranks, s, *stage);
     count_exchanges(ranks.size(), stages_[s], time);
     add_drafts(ranks, s, prefill, stage, time);
@@ -381,10 +384,6 @@ void InstanceCost::add_ends(std::span<const RankBatch> ranks, std::size_t stage_
   }
   time[StepPart::Waiting] += std::max(Seconds{}, slowest - share * sum);
   time.total += slowest;
-  if (stage_index == 0) {
-    time[StepPart::Overhead] += deployment_->engine.iteration_overhead;
-    time.total += deployment_->engine.iteration_overhead;
-  }
 }
 
 Seconds InstanceCost::send(std::size_t stage, std::int64_t tokens) {

@@ -124,6 +124,11 @@ class InstanceCost {
     operators::CollectiveCost to_next;
     std::vector<GpuId> group;
     std::vector<std::int32_t> layers_of_kind;
+    [[nodiscard]] std::int64_t layers() const {
+      std::int64_t all = 0;
+      for (const std::int32_t layers : layers_of_kind) all += layers;
+      return all;
+    }
     std::vector<Seconds> collectives;  ///< [attention rank] so far.
     Seconds exchanging;                ///< Dispatch, combine, handing over so far.
     std::int64_t neighbours = 0;  ///< Groups of other stages and instances below the same leaves.

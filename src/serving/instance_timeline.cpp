@@ -1,26 +1,23 @@
 #include <utility>
 
 #include "serving/instance_cost.h"
+#include "serving/step_overhead.h"
 
 namespace moesim::serving {
 
 StageDrawing InstanceCost::begin_drawing(std::span<const RankBatch> ranks, std::size_t stage_index,
                                          StageTimeline& drawn) {
   const plan::Layout& layout = deployment_->layout;
-  StageDrawing drawing(static_cast<std::size_t>(layout.tp * layout.dp), drawn);
+  StageDrawing drawing(static_cast<std::size_t>(layout.tp * layout.dp), drawn,
+                       kernel_stretch(*deployment_));
   const bool last = stage_index + 1 == stages_.size();
   const LimitedTime& moving =
       times_[stage_index].limits[static_cast<std::size_t>(StepPart::Migration)];
   for (std::size_t r = 0; r < drawing.ranks(); ++r) {
-    drawing.add(r, {.part = StepPart::Migration, .by = moving});
+    drawing.add(r, {.part = StepPart::Migration, .by = moving, .length = moving.sum()});
+    drawing.add(r, {.part = StepPart::Overhead, .length = times_[stage_index][StepPart::Overhead]});
   }
-  if (stage_index == 0) {
-    for (std::size_t r = 0; r < drawing.ranks(); ++r) {
-      drawing.add(r,
-                  {.part = StepPart::Overhead, .length = deployment_->engine.iteration_overhead});
-    }
-    if (!last) draw_ends(ranks, true, false, drawing);
-  }
+  if (stage_index == 0 && !last) draw_ends(ranks, true, false, drawing);
   return drawing;
 }
 

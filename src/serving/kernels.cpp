@@ -173,11 +173,15 @@ std::optional<CurveMatch> Kernels::usual_experts(std::int64_t matrices) const {
     return d.curves->find("expert_gemm", d.cluster.gpu, dtypes, engine,
                           operators::usual_expert_kernel(d.cluster.gpu, engine, dtype, matrices));
   };
-  const auto match = ask(d.engine.kernels, dtypes.front());
+  // Of mxfp4 weights with wide activations SGLang's curve is one of Triton's kernels, which other
+  // engines have faster ones for: theirs is that of TensorRT-LLM.
+  const bool wide_mxfp4 = d.engine.kernels_borrowed && dtypes.front() == "mxfp4a16";
+  const std::string engine = wide_mxfp4 ? "trtllm" : d.engine.kernels;
+  const auto match = ask(engine, dtypes.front());
   if (!match) return match;
   // Another engine or format stands in: its own usual kernel, not the first by name.
   const catalog::CurveKey& key = match->curve->key;
-  if (key.engine == d.engine.kernels && key.dtype == dtypes.front()) return match;
+  if (key.engine == engine && key.dtype == dtypes.front()) return match;
   auto again = d.curves->find(
       "expert_gemm", d.cluster.gpu, dtypes, key.engine,
       operators::usual_expert_kernel(d.cluster.gpu, key.engine, key.dtype, matrices));

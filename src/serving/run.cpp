@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/diagnostics.h"
+#include "serving/step_overhead.h"
 
 namespace moesim::serving {
 namespace {
@@ -91,19 +92,28 @@ bool Run::admit(const workload::Request& request) {
   pools_.front()->describe(
       sequences_, index,
       demand_.source->hash_ids().subspan(request.prefix.offset, request.prefix.count));
-  if (handover_ && handover_->is_layerwise() && s.output_tokens > 1) {
+  const Seconds delay = delay_of_requests(pools_.front()->deployment());
+  if (delay > Seconds{}) {
+    simulator_.schedule_at(simulator_.now() + SimTime::from(delay), des::Priority::Arrival,
+                           {.kind = kQueued, .a = static_cast<std::uint32_t>(index)});
+  } else {
+    begin(index);
+  }
+  return true;
+}
+
+void Run::begin(SequenceIndex index) {
+  if (handover_ && handover_->is_layerwise() && sequences_[index].output_tokens > 1) {
     handover_->ask(index, simulator_.now());
     place_waiting();
   } else {
     enqueue(index);
   }
-  return true;
 }
 
 void Run::enqueue(SequenceIndex index) {
   Pool& first = *pools_.front();
-  const Target target =
-      first.choose(sequences_.prompt(index), std::int64_t{sequences_[index].input_tokens});
+  const Target target = first.choose(sequences_.prompt(index), sequences_[index].input_tokens);
   if (handover_) handover_->set_source(index, target);
   first.instances()[target.instance].ranks()[target.rank].enqueue(index);
   wake(number(first, target.instance));
@@ -181,6 +191,9 @@ void Run::operator()(const des::Event& event) {
       break;
     case kWake:
       wake(event.a);
+      break;
+    case kQueued:
+      begin(static_cast<SequenceIndex>(event.a));
       break;
     default:
       MOESIM_CHECK(handover_ && handover_->handles(event), "an event of unknown kind");

@@ -26,7 +26,15 @@ class Run {
   void operator()(const des::Event& event);
 
  private:
-  enum EventKind : std::uint32_t { kArrival, kIterationEnd, kSchedule, kStream, kWake, kTransfer };
+  enum EventKind : std::uint32_t {
+    kArrival,
+    kQueued,
+    kIterationEnd,
+    kSchedule,
+    kWake,
+    kStream,
+    kTransfer
+  };
   /// One instance, as events number them: through all pools.
   struct Unit {
     Pool* pool;
@@ -39,6 +47,10 @@ class Run {
   void next_arrival();
   /// False: the request was rejected.
   bool admit(const workload::Request& request);
+  /// Gives an admitted request to a rank of the first pool.
+  /// The engine has taken the request in.
+  void begin(SequenceIndex index);
+  void enqueue(SequenceIndex index);
   void arrive();
   void end_iteration(std::size_t unit, std::size_t lane);
   void wake(std::size_t unit);

@@ -6,7 +6,10 @@
 namespace moesim::serving {
 
 void StageDrawing::add(std::size_t rank, TimelineSpan span) {
-  if (span.length == Seconds{}) span.length = span.by.sum();
+  if (span.length == Seconds{}) {
+    for (Seconds& limited : span.by.by) limited *= stretch_;
+    span.length = span.by.sum();
+  }
   if (span.length <= Seconds{}) return;
   span.rank = static_cast<std::int32_t>(rank);
   span.start = clock_[rank];
@@ -44,7 +47,7 @@ void StageDrawing::exchange(StepPart part, std::int32_t layer, const LimitedTime
   stage_->exchanges.push_back({.part = part,
                                .layer = layer,
                                .start = clock_.front(),
-                               .length = time.sum(),
+                               .length = stretch_ * time.sum(),
                                .traffic = stage_->traffic.size() - 1});
   for (std::size_t r = 0; r < clock_.size(); ++r) {
     add(r, {.layer = layer, .part = part, .by = time, .tokens = tokens[r]});

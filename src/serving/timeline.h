@@ -94,7 +94,9 @@ struct ExpertLayerRecord {
 /// Lays the spans of one stage end to end, a clock for each rank.
 class StageDrawing {
  public:
-  StageDrawing(std::size_t ranks, StageTimeline& stage) : stage_(&stage), clock_(ranks) {
+  /// `stretch`: of all spans whose length follows from their limits.
+  StageDrawing(std::size_t ranks, StageTimeline& stage, double stretch = 1.0)
+      : stage_(&stage), clock_(ranks), stretch_(stretch) {
     stage.ranks = ranks;
   }
   [[nodiscard]] std::size_t ranks() const { return clock_.size(); }
@@ -116,6 +118,7 @@ class StageDrawing {
  private:
   StageTimeline* stage_;
   std::vector<Seconds> clock_;
+  double stretch_;
 };
 
 /// Chooses the iterations of one instance that are drawn and keeps them.

@@ -25,6 +25,7 @@
 #include "core/diagnostics.h"
 #include "scenario/catalog_reader.h"
 #include "scenario/curve_files.h"
+#include "serving_runs.h"
 
 namespace {
 
@@ -51,7 +52,9 @@ constexpr const char* kIntroduction =
     "a good end; curves that stand in them and were not fitted anew are kept. Copied into "
     "scenarios/catalog/curves, the files are what moesim computes with.\n\n"
     "  moesim_calibrate --data measured --out scenarios/catalog/curves\n"
-    "  moesim_calibrate --data measured --only gemm --check\n\n";
+    "  moesim_calibrate --data measured --only gemm --check\n\n"
+    "Constants of serving engines are fitted apart, to the runs of DIR/e2e_runs.csv:\n\n"
+    "  moesim_calibrate --data calibration --only engine_overheads --out scenarios/catalog\n\n";
 
 po::options_description described_options(Settings& s) {
   constexpr unsigned kColumns = 100;
@@ -289,6 +292,11 @@ int main(int argc, char** argv) {
     if (settings.jobs > 0) {
       threads.emplace(tbb::global_control::max_allowed_parallelism,
                       static_cast<std::size_t>(settings.jobs));
+    }
+    if (settings.only == "engine_overheads") {
+      return tools::fit_serving_runs(settings.data, settings.out, settings.source, settings.check)
+                 ? 0
+                 : 1;
     }
     return calibrate(settings);
   } catch (const InputError& error) {

@@ -1,0 +1,27 @@
+// What an engine adds to the kernels of an iteration (catalog/engine_overhead.h has the formula).
+//
+// Layer: serving.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/units.h"
+#include "serving/context_law.h"
+#include "serving/deployment.h"
+#include "serving/step_time.h"
+
+namespace moesim::serving {
+
+/// Kernels of the engine over those that were priced.
+[[nodiscard]] double kernel_stretch(const Deployment& deployment);
+
+/// Turns priced kernels into the time of a stage of `layers` layers. What happens once an iteration
+/// is booked on the first stage. Migration is no kernel and keeps its time.
+void add_engine_overhead(const Deployment& deployment, std::span<const RankBatch> ranks,
+                         bool first_stage, std::int64_t layers, StepTime& time);
+
+/// Between a request's arrival and the moment it can be scheduled.
+[[nodiscard]] Seconds delay_of_requests(const Deployment& deployment);
+
+}  // namespace moesim::serving

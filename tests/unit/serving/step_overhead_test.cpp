@@ -1,0 +1,76 @@
+#include "serving/step_overhead.h"
+
+#include <array>
+#include <vector>
+
+#include "tests/support/catch.h"
+#include "tests/support/toy_deployment.h"
+
+namespace moesim::serving {
+namespace {
+
+using namespace moesim::literals;
+using moesim::test::toy_deployment;
+using moesim::test::WithinRel;
+
+catalog::EngineOverhead toy_overhead() {
+  return {.engine = "toy",
+          .stretch = 0.5,
+          .iteration = 100.0_us,
+          .per_layer = 10.0_us,
+          .per_sequence = 1.0_us,
+          .prompt_iteration = 2.0_ms,
+          .per_request = 7.0_ms,
+          .source = "a test"};
+}
+
+// Kernels 4 ms, of them 1 ms migration, which is none: 1 + 0.5 * 3 = 2.5 ms. Host, 3 layers, first
+// stage: 3 * 10 us + 100 us + 6 sequences of the fullest rank (4 decoding, 2 prompts) + 2 ms.
+TEST_CASE("an engine stretches kernels and adds its own time") {
+  Deployment d = toy_deployment(test::toy_dense_model(), {});
+  d.overhead = toy_overhead();
+  StepTime time;
+  LimitedTime attention;
+  attention[Limit::Memory] = 3.0_ms;
+  time.add(StepPart::Attention, 1.0, attention);
+  time[StepPart::Migration] = 1.0_ms;
+  time.total = 4.0_ms;
+  const std::array ranks{RankBatch{.decode_sequences = 5},
+                         RankBatch{.decode_sequences = 4, .prefill_tokens = 64, .prefill_chunks = 2}};
+  add_engine_overhead(d, ranks, true, 3, time);
+  CHECK_THAT(time[StepPart::Attention] / 1.0_us, WithinRel(1500.0, 1e-12));
+  CHECK_THAT(time.limits[0][Limit::Memory] / 1.0_us, WithinRel(1500.0, 1e-12));
+  CHECK_THAT(time[StepPart::Migration] / 1.0_us, WithinRel(1000.0, 1e-12));
+  CHECK_THAT(time[StepPart::Overhead] / 1.0_us, WithinRel(30.0 + 100.0 + 6.0 + 2000.0, 1e-12));
+  CHECK_THAT(time.total / 1.0_us, WithinRel(2500.0 + 2136.0, 1e-12));
+}
+
+TEST_CASE("later stages add only what belongs to their layers") {
+  Deployment d = toy_deployment(test::toy_dense_model(), {});
+  d.overhead = toy_overhead();
+  StepTime time;
+  const std::array ranks{RankBatch{.decode_sequences = 5}};
+  add_engine_overhead(d, ranks, false, 4, time);
+  CHECK_THAT(time.total / 1.0_us, WithinRel(40.0, 1e-12));
+}
+
+TEST_CASE("an engine without fitted overhead adds its time per iteration") {
+  Deployment d = toy_deployment(test::toy_dense_model(), {});
+  d.engine.iteration_overhead = 300.0_us;
+  StepTime time;
+  add_engine_overhead(d, std::array{RankBatch{.decode_sequences = 1}}, true, 4, time);
+  CHECK_THAT(time.total / 1.0_us, WithinRel(300.0, 1e-12));
+  CHECK(delay_of_requests(d) == Seconds{});
+}
+
+TEST_CASE("entries are found by architecture, then for any GPU") {
+  std::vector<catalog::EngineOverhead> all(3, toy_overhead());
+  all[1].architecture = "Blackwell";
+  all[2].engine = "other";
+  CHECK(catalog::find_overhead(all, "toy", "Blackwell Ultra") == &all[1]);
+  CHECK(catalog::find_overhead(all, "toy", "Hopper") == all.data());
+  CHECK(catalog::find_overhead(all, "none", "Hopper") == nullptr);
+}
+
+}  // namespace
+}  // namespace moesim::serving
