@@ -148,6 +148,31 @@ double CopyModel::spread_cost(std::size_t spread, double base) {
   return base + 0.5 * (random + local);
 }
 
+double CopyModel::spread_estimate(std::size_t expert, std::size_t from, std::size_t to,
+                                  double tokens) const {
+  if (tokens <= 0.0) return 0.0;
+  const double replicas = static_cast<double>(replicas_[expert]) - (from != kNowhere ? 1.0 : 0.0) +
+                          (to != kNowhere ? 1.0 : 0.0);
+  double random = 0.0;
+  double uncovered = tokens;
+  double elsewhere = 1.0;
+  const auto add = [&](std::size_t n, double count) {
+    if (count <= 0.0) return;
+    random += count / replicas * marginal(expert, n);
+    uncovered *= marginal(expert, n) / (tokens * remote_[n]);
+    elsewhere -= 1.0 - remote_[n];
+  };
+  bool met = to == kNowhere;
+  for (const Part& part : parts(expert)) {
+    const auto n = static_cast<std::size_t>(part.node);
+    met = met || n == to;
+    add(n, static_cast<double>(count_[n * experts_ + expert]) - (n == from ? 1.0 : 0.0) +
+               (n == to ? 1.0 : 0.0));
+  }
+  if (!met) add(to, 1.0);
+  return 0.5 * (random + elsewhere * uncovered);
+}
+
 double CopyModel::propose(std::span<const Change> changes) {
   changes_.assign(changes.begin(), changes.end());
   changed_experts_.clear();

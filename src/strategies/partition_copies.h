@@ -49,6 +49,12 @@ class CopyModel {
            part_[expert];
   }
 
+  /// Copies for an expert alone, `tokens` of weight: after one replica less on `from` and one more
+  /// on `to` (kNowhere: none), as if the picks that cover one node said nothing of another.
+  [[nodiscard]] double spread_estimate(std::size_t expert, std::size_t from, std::size_t to,
+                                       double tokens) const;
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+
   /// One replica of `expert` on `node` more or less.
   struct Change {
     std::size_t expert;

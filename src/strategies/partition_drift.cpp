@@ -27,6 +27,17 @@ Quadrature quadrature(double noise) {
   return q;
 }
 
+const std::array<Quadrature, DriftRisk::kLevels>& quadratures() {
+  static const std::array<Quadrature, DriftRisk::kLevels> all = [] {
+    std::array<Quadrature, DriftRisk::kLevels> q;
+    for (std::size_t level = 0; level < q.size(); ++level) {
+      q[level] = quadrature(DriftRisk::kNoise[level]);
+    }
+    return q;
+  }();
+  return all;
+}
+
 double effective_load(double share, double slope, const Quadrature& q) {
   const double top = share * q.factor.back();
   double sum = 0.0;
@@ -68,7 +79,7 @@ DriftRisk::DriftRisk(std::span<const std::int32_t> slots, std::span<const double
   const double guess = std::sqrt(2.0 * math::log(std::max(gpus, 2.0)) * gpus / squares);
   std::vector<double> load(share.size());
   for (std::size_t level = 0; level < kLevels; ++level) {
-    const Quadrature q = quadrature(kNoise[level]);
+    const Quadrature& q = quadratures()[level];
     double best = 0.0;
     for (std::size_t i = 0; i < kSlopes; ++i) {
       const double slope = guess / kNoise[level] * math::exp(0.35 * (static_cast<double>(i) - 5.0));
@@ -83,6 +94,12 @@ DriftRisk::DriftRisk(std::span<const std::int32_t> slots, std::span<const double
     }
     limit_[level] =
         math::exp(slope_[level] * (best * (1.0 + tolerance[level]) - reference_[level]));
+  }
+}
+
+void DriftRisk::set_share(std::size_t expert, double share) {
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    effective_[expert][level] = effective_load(share, slope_[level], quadratures()[level]);
   }
 }
 

@@ -30,6 +30,8 @@ class DriftRisk {
   DriftRisk(std::span<const std::int32_t> slots, std::span<const double> share,
             std::size_t slots_per_gpu, const Sums& tolerance);
 
+  /// A replica of the expert carries another share from now on.
+  void set_share(std::size_t expert, double share);
   /// Effective loads of one replica of an expert.
   [[nodiscard]] const Sums& effective(std::size_t expert) const { return effective_[expert]; }
   /// What a GPU adds whose slots have effective loads `sum` together.

@@ -85,7 +85,7 @@ class LayerSearch {
   }
 
   /// The best plan on GPUs, in order of ranks; nothing if it does not pack.
-  [[nodiscard]] std::optional<std::vector<std::int32_t>> on_gpus() const;
+  [[nodiscard]] std::optional<std::vector<std::int32_t>> on_gpus();
 
  private:
   double whole_gpus(const LayerTokens& tokens, std::int64_t work) {
@@ -150,7 +150,7 @@ class LayerSearch {
   bool packed_ = false;  ///< best_ is GPU by GPU already.
 };
 
-std::optional<std::vector<std::int32_t>> LayerSearch::on_gpus() const {
+std::optional<std::vector<std::int32_t>> LayerSearch::on_gpus() {
   if (packed_) return task_.cluster.by_rank(best_);
   const NodeGrid& grid = task_.cluster.grid;
   const std::size_t workloads = task_.start.workloads;
@@ -158,6 +158,9 @@ std::optional<std::vector<std::int32_t>> LayerSearch::on_gpus() const {
   std::vector<double> count(share.size() / workloads, 0.0);
   for (const std::int32_t e : best_) count[static_cast<std::size_t>(e)] += 1.0;
   for (std::size_t i = 0; i < share.size(); ++i) share[i] /= count[i / workloads];
+  if (drift_.has_value()) {
+    for (std::size_t e = 0; e < share.size(); ++e) drift_->set_share(e, share[e]);
+  }
   Packer packer(grid.slots_per_gpu, workloads);
   std::vector<std::int32_t> slots(best_.size());
   for (std::size_t n = 0; n < grid.nodes(); ++n) {

@@ -17,6 +17,7 @@ constexpr double kShared = 0.8;
 // Nanoseconds of the reference machine.
 constexpr std::int64_t kNetWork = 45;
 constexpr std::int64_t kTryWork = 14;
+constexpr int kHandOver = 16;  ///< Of so many proposals one hands a slot over.
 
 const std::vector<double>& exponential_quantiles() {
   static const std::vector<double> quantiles = [] {
@@ -33,8 +34,7 @@ const std::vector<double>& exponential_quantiles() {
 
 NodeSearch::NodeSearch(const LayerTokens& tokens, std::vector<CopyLevel> levels,
                        const NodeGrid& grid, std::span<const double> load, std::size_t workloads,
-                       std::vector<std::int32_t> slots, const DriftRisk* drift,
-                       RandomStream& stream)
+                       std::vector<std::int32_t> slots, DriftRisk* drift, RandomStream& stream)
     : tokens_(tokens),
       levels_(std::move(levels)),
       grid_(grid),
@@ -44,6 +44,7 @@ NodeSearch::NodeSearch(const LayerTokens& tokens, std::vector<CopyLevel> levels,
       node_of_(slots_.size()),
       together_(tokens.experts * tokens.experts, 0.0),
       drift_(drift),
+      spare_(slots_.size() > tokens.experts),
       node_risk_(grid.nodes()),
       packer_(grid.slots_per_gpu, workloads),
       stream_(stream) {
@@ -68,6 +69,7 @@ NodeSearch::NodeSearch(const LayerTokens& tokens, std::vector<CopyLevel> levels,
   work_ += static_cast<std::int64_t>(tokens.pin.size() * tokens.top_k);
   share_load();
   if (drift_ == nullptr) return;
+  for (std::size_t e = 0; e < tokens.experts; ++e) drift_->set_share(e, share_[e]);
   for (std::size_t n = 0; n < grid.nodes(); ++n) {
     pack(n);
     node_risk_[n] = packed_risk(n);
@@ -232,7 +234,12 @@ void NodeSearch::anneal(const Annealing& plan) {
       const std::uint64_t bits = stream_.next();
       const auto i = static_cast<std::size_t>(((bits & 0xffffff) * positions) >> 24);
       const auto j = static_cast<std::size_t>((((bits >> 24) & 0xffffff) * positions) >> 24);
-      exchange(i, j, temperature * exponential[bits >> 52]);
+      const double threshold = temperature * exponential[bits >> 52];
+      if (n % kHandOver == 0 && spare_) {
+        hand_over(i, static_cast<std::size_t>(stream_.below(tokens_.experts)), threshold);
+      } else {
+        exchange(i, j, threshold);
+      }
     }
     work_ += kTryWork * kBatch;
   }

@@ -1,10 +1,12 @@
-// Search over which node holds which slot: exchanges of two slots between nodes.
+// Search over which node holds which slot: exchanges of two slots between nodes, and slots handed
+// from an expert with several replicas to another expert.
 //
 // Simulated annealing on the copies of CopyModel. An exchange is looked at in four steps, cheapest
 // first: the change of random-choice copies from the table, the load of both nodes, whether both
 // still pack onto their GPUs, the true change of copies. Accepted if the copies rise by less than
-// temperature * Exp(1). Work is counted (WorkMeter), so the result is the same on any machine.
-// Layer: strategies.
+// temperature * Exp(1). A slot that is handed over changes the share of all replicas of both
+// experts, so all their nodes are packed again. Work is counted (WorkMeter), so the result is the
+// same on any machine. Layer: strategies.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +43,7 @@ class NodeSearch {
   /// Precondition: no expert more often on a node than it has GPUs.
   NodeSearch(const LayerTokens& tokens, std::vector<CopyLevel> levels, const NodeGrid& grid,
              std::span<const double> load, std::size_t workloads, std::vector<std::int32_t> slots,
-             const DriftRisk* drift, RandomStream& stream);
+             DriftRisk* drift, RandomStream& stream);
 
   void anneal(const Annealing& plan);
   [[nodiscard]] const std::vector<std::int32_t>& slots() const { return slots_; }
@@ -55,6 +57,14 @@ class NodeSearch {
 
  private:
   bool exchange(std::size_t i, std::size_t j, double threshold);
+  /// One replica of the expert at position i less, one of f more in its place.
+  bool hand_over(std::size_t i, std::size_t f, double threshold);
+  [[nodiscard]] double hand_over_estimate(std::size_t e, std::size_t f, std::size_t node) const;
+  void set_shares(std::size_t e, double replicas);
+  /// Nodes with replicas of e or f, and `node`, as they would be loaded: false if one is too full.
+  bool shares_fit(std::size_t e, std::size_t f, std::size_t node);
+  bool repacks();
+  bool hand_over_lowers(std::size_t e, std::size_t f, std::size_t node, double threshold);
   [[nodiscard]] double estimate(std::size_t e, std::size_t a, std::size_t f, std::size_t b) const;
   bool exchange_lowers(std::size_t e, std::size_t a, std::size_t f, std::size_t b,
                        double threshold);
@@ -76,11 +86,16 @@ class NodeSearch {
   std::vector<double> share_;      ///< [expert * workloads] of one replica.
   std::vector<double> node_load_;  ///< [node * workloads]
   std::vector<double> together_;   ///< [expert * experts] part of the tokens with both.
-  const DriftRisk* drift_;         ///< May be null: no guard.
+  DriftRisk* drift_;               ///< May be null: no guard.
+  bool spare_;                     ///< More slots than experts.
   std::vector<DriftRisk::Sums> node_risk_;
   DriftRisk::Sums risk_{};
   DriftRisk::Sums risk_a_{};  ///< Of the two nodes of an exchange, after it.
   DriftRisk::Sums risk_b_{};
+  /// Nodes that a slot handed over changes, with what they would carry and risk.
+  std::vector<std::size_t> touched_;
+  std::vector<double> touched_load_;  ///< [touched * workloads]
+  std::vector<DriftRisk::Sums> touched_risk_;
   Packer packer_;
   RandomStream& stream_;
   std::int64_t work_ = 0;
