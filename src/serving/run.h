@@ -47,9 +47,9 @@ class Run {
   void next_arrival();
   /// False: the request was rejected.
   bool admit(const workload::Request& request);
-  /// Gives an admitted request to a rank of the first pool.
   /// The engine has taken the request in.
   void begin(SequenceIndex index);
+  /// Gives an admitted request to a rank of the first pool.
   void enqueue(SequenceIndex index);
   void arrive();
   void end_iteration(std::size_t unit, std::size_t lane);
@@ -58,7 +58,6 @@ class Run {
   [[nodiscard]] std::size_t number(const Pool& pool, std::size_t instance) const {
     return static_cast<std::size_t>(pool.deployment().first_instance) + instance;
   }
-  void enqueue(SequenceIndex sequence);
   // Two pools, in run_handover.cpp.
   void start_streaming(std::size_t unit, std::size_t lane, SimTime end);
   void stream(std::size_t unit, std::size_t lane, bool ended);
