@@ -15,6 +15,7 @@ using moesim::test::WithinRel;
 
 catalog::EngineOverhead toy_overhead() {
   return {.engine = "toy",
+          .architecture = {},
           .stretch = 0.5,
           .iteration = 100.0_us,
           .per_layer = 10.0_us,
