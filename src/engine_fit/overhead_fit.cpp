@@ -112,7 +112,8 @@ Constants fit(const std::vector<const FitRow*>& rows) {
   return constants;
 }
 
-catalog::ErrorBand band(std::span<const Prediction> predictions, double (*predicted)(const Prediction&),
+catalog::ErrorBand band(std::span<const Prediction> predictions,
+                        double (*predicted)(const Prediction&),
                         double (*measured)(const Prediction&)) {
   std::vector<double> p;
   std::vector<double> m;
@@ -140,8 +141,8 @@ std::map<std::string, std::size_t> folds_of(const std::vector<const FitRow*>& ro
 }
 
 catalog::EngineOverhead fit_group(const std::string& engine, const std::string& family,
-                                  const std::vector<const FitRow*>& rows,
-                                  const std::string& source, std::vector<Prediction>& left_out) {
+                                  const std::vector<const FitRow*>& rows, const std::string& source,
+                                  std::vector<Prediction>& left_out) {
   const auto fold = folds_of(rows);
   std::vector<Prediction> predictions;
   for (std::size_t f = 0; f < 5; ++f) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "serving/instance_cost.h"
@@ -13,9 +14,13 @@ StageDrawing InstanceCost::begin_drawing(std::span<const RankBatch> ranks, std::
   const bool last = stage_index + 1 == stages_.size();
   const LimitedTime& moving =
       times_[stage_index].limits[static_cast<std::size_t>(StepPart::Migration)];
+  // Two micro-batches are drawn while they are scheduled, before the overhead is booked.
+  const Seconds overhead = std::max(
+      times_[stage_index][StepPart::Overhead],
+      engine_host_time(*deployment_, ranks, stage_index == 0, stages_[stage_index].layers()));
   for (std::size_t r = 0; r < drawing.ranks(); ++r) {
     drawing.add(r, {.part = StepPart::Migration, .by = moving, .length = moving.sum()});
-    drawing.add(r, {.part = StepPart::Overhead, .length = times_[stage_index][StepPart::Overhead]});
+    drawing.add(r, {.part = StepPart::Overhead, .length = overhead});
   }
   if (stage_index == 0 && !last) draw_ends(ranks, true, false, drawing);
   return drawing;

@@ -3,11 +3,9 @@
 #include <algorithm>
 
 namespace moesim::serving {
-namespace {
 
-/// What the engine itself takes, kernels apart.
-Seconds host_time(const Deployment& deployment, std::span<const RankBatch> ranks, bool first_stage,
-                  std::int64_t layers) {
+Seconds engine_host_time(const Deployment& deployment, std::span<const RankBatch> ranks,
+                         bool first_stage, std::int64_t layers) {
   if (!deployment.overhead) {
     return first_stage ? deployment.engine.iteration_overhead : Seconds{};
   }
@@ -25,8 +23,6 @@ Seconds host_time(const Deployment& deployment, std::span<const RankBatch> ranks
   return time;
 }
 
-}  // namespace
-
 double kernel_stretch(const Deployment& deployment) {
   return deployment.overhead ? deployment.overhead->stretch : 1.0;
 }
@@ -43,7 +39,7 @@ void add_engine_overhead(const Deployment& deployment, std::span<const RankBatch
       for (Seconds& limited : time.limits[part].by) limited *= stretch;
     }
   }
-  const Seconds host = host_time(deployment, ranks, first_stage, layers);
+  const Seconds host = engine_host_time(deployment, ranks, first_stage, layers);
   time[StepPart::Overhead] += host;
   time.total += host;
 }

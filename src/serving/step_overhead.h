@@ -16,6 +16,11 @@ namespace moesim::serving {
 /// Kernels of the engine over those that were priced.
 [[nodiscard]] double kernel_stretch(const Deployment& deployment);
 
+/// What the engine itself takes in a stage of `layers` layers, kernels apart.
+[[nodiscard]] Seconds engine_host_time(const Deployment& deployment,
+                                       std::span<const RankBatch> ranks, bool first_stage,
+                                       std::int64_t layers);
+
 /// Turns priced kernels into the time of a stage of `layers` layers. What happens once an iteration
 /// is booked on the first stage. Migration is no kernel and keeps its time.
 void add_engine_overhead(const Deployment& deployment, std::span<const RankBatch> ranks,

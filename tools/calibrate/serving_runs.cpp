@@ -21,8 +21,8 @@ using engine_fit::Prediction;
 
 using Name = std::function<std::string(const Prediction&)>;
 
-std::string errors(const std::vector<const Prediction*>& rows, double (*predicted)(const Prediction&),
-                   double (*measured)(const Prediction&)) {
+std::string errors(const std::vector<const Prediction*>& rows,
+                   double (*predicted)(const Prediction&), double (*measured)(const Prediction&)) {
   std::vector<double> p;
   std::vector<double> m;
   for (const Prediction* row : rows) {
@@ -37,17 +37,17 @@ void print_errors(const std::vector<Prediction>& all, const Name& name) {
   std::map<std::string, std::vector<const Prediction*>> groups;
   for (const Prediction& p : all) groups[name(p)].push_back(&p);
   for (const auto& [group, rows] : groups) {
-    std::cout << fmt::format(
-        "  {:<52} {:5} rows  TPOT {}  TTFT {}  throughput {}\n", group, rows.size(),
-        errors(
-            rows, [](const Prediction& p) { return p.tpot; },
-            [](const Prediction& p) { return p.row->run->tpot; }),
-        errors(
-            rows, [](const Prediction& p) { return p.ttft; },
-            [](const Prediction& p) { return p.row->run->ttft; }),
-        errors(
-            rows, [](const Prediction& p) { return p.throughput(); },
-            [](const Prediction& p) { return p.measured_throughput(); }));
+    std::cout << fmt::format("  {:<52} {:5} rows  TPOT {}  TTFT {}  throughput {}\n", group,
+                             rows.size(),
+                             errors(
+                                 rows, [](const Prediction& p) { return p.tpot; },
+                                 [](const Prediction& p) { return p.row->run->tpot; }),
+                             errors(
+                                 rows, [](const Prediction& p) { return p.ttft; },
+                                 [](const Prediction& p) { return p.row->run->ttft; }),
+                             errors(
+                                 rows, [](const Prediction& p) { return p.throughput(); },
+                                 [](const Prediction& p) { return p.measured_throughput(); }));
   }
 }
 
@@ -76,9 +76,8 @@ bool fit_serving_runs(const std::string& data, const std::string& out, const std
   const engine_fit::OverheadFit fit = engine_fit::fit_overheads(rows, source);
   std::cout << "  deployments left out of the fit, %: median / 90th percentile, bias\n";
   print_errors(fit.left_out, [](const Prediction&) { return std::string("all"); });
-  print_errors(fit.left_out, [](const Prediction& p) {
-    return p.row->run->engine + ", " + p.row->architecture;
-  });
+  print_errors(fit.left_out,
+               [](const Prediction& p) { return p.row->run->engine + ", " + p.row->architecture; });
   print_errors(fit.left_out, [](const Prediction& p) {
     return p.row->run->engine + ", " + p.row->run->gpu + ", " + p.row->run->model + ", " +
            p.row->run->precision;
@@ -90,7 +89,8 @@ bool fit_serving_runs(const std::string& data, const std::string& out, const std
   if (!out.empty()) {
     const std::string path = out + "/engine_overheads.txtpb";
     std::ofstream file(path, std::ios::binary);
-    file << "# What engines add to kernels and requests. Fields: proto/catalog.proto. How they were\n"
+    file << "# What engines add to kernels and requests. Fields: proto/catalog.proto. How they "
+            "were\n"
             "# fitted: docs/models/engine_overheads.md.\n"
             "# proto-file: proto/catalog.proto\n# proto-message: moesim.proto.CatalogFile\n"
          << text;

@@ -366,11 +366,6 @@ TEST_CASE("scenario reader: what an engine is documented not to do is refused, t
              contains_text("deployment.dp: llama.cpp does not support DP for DeepSeek-V3"));
 }
 
-TEST_CASE("scenario reader: what is not modelled is refused") {
-  CHECK_THAT(mistakes(kSmall, {"deployment.scheduler.enable_prefix_caching=true"}),
-             contains_text("prefix caching is not modelled yet"));
-}
-
 TEST_CASE("scenario reader: fidelity") {
   CHECK(read(kSmall).run.fidelity == serving::Fidelity::Exact);
   CHECK(read(kSmall, {"simulation.fidelity=SAMPLED"}).run.fidelity == serving::Fidelity::Sampled);

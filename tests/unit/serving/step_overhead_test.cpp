@@ -36,8 +36,9 @@ TEST_CASE("an engine stretches kernels and adds its own time") {
   time.add(StepPart::Attention, 1.0, attention);
   time[StepPart::Migration] = 1.0_ms;
   time.total = 4.0_ms;
-  const std::array ranks{RankBatch{.decode_sequences = 5},
-                         RankBatch{.decode_sequences = 4, .prefill_tokens = 64, .prefill_chunks = 2}};
+  const std::array ranks{
+      RankBatch{.decode_sequences = 5},
+      RankBatch{.decode_sequences = 4, .prefill_tokens = 64, .prefill_chunks = 2}};
   add_engine_overhead(d, ranks, true, 3, time);
   CHECK_THAT(time[StepPart::Attention] / 1.0_us, WithinRel(1500.0, 1e-12));
   CHECK_THAT(time.limits[0][Limit::Memory] / 1.0_us, WithinRel(1500.0, 1e-12));
