@@ -126,6 +126,44 @@ void fill_energy(const sweep::ScenarioResult& from, proto::Energy& to) {
   to.set_error(rounded(energy.error));
 }
 
+void fill(const serving::KvSummary& from, proto::KvCache& to) {
+  to.set_blocks_per_rank(static_cast<double>(from.blocks_per_rank));
+  to.set_peak_blocks(static_cast<double>(from.peak_blocks));
+  to.set_preemptions(static_cast<double>(from.preemptions));
+}
+
+void fill_pools(const sweep::ScenarioResult& from, proto::Result& to) {
+  if (!from.run.handover) return;
+  for (const serving::PoolResult& pool : from.run.pools) {
+    const bool prefills = pool.role == serving::PoolRole::Prefill;
+    const auto gpus = static_cast<double>(pool.gpus);
+    proto::PoolReport& report = *to.add_pools();
+    report.set_role(prefills ? "prefill" : "decode");
+    report.set_gpus(static_cast<std::int32_t>(pool.gpus));
+    report.set_tokens_per_s_per_gpu(rounded(
+        (prefills ? from.run.summary.input_tokens_per_s : from.run.summary.output_tokens_per_s) /
+        gpus));
+    fill_memory(pool.memory, *report.mutable_memory());
+    report.mutable_memory()->set_pool(report.role());
+    fill(pool.time, *report.mutable_time_breakdown());
+    if (pool.experts.present) fill(pool.experts, *report.mutable_experts());
+    fill(pool.kv, *report.mutable_kv_cache());
+    if (from.pricing.known) {
+      report.set_usd_per_month(
+          rounded(from.bill.usd_per_month * gpus / static_cast<double>(from.run.gpus)));
+    }
+  }
+  const serving::HandoverSummary& moved = *from.run.handover;
+  proto::KvTransferReport& report = *to.mutable_kv_transfer();
+  const auto requests = static_cast<double>(moved.requests);
+  report.set_requests(requests);
+  if (moved.requests == 0) return;
+  report.set_prefill_ms(rounded(moved.prefill / 1.0_ms / requests));
+  report.set_wait_ms(rounded(moved.wait / 1.0_ms / requests));
+  report.set_transfer_ms(rounded(moved.transfer / 1.0_ms / requests));
+  report.set_bytes_per_request(rounded(moved.bytes / kByte / requests));
+}
+
 void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   fill_summary(from.run.summary, *to.mutable_summary());
   if (from.pricing.known) fill_cost(from, *to.mutable_cost());
@@ -136,10 +174,8 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   if (from.run.fabric.duration > Seconds{}) {
     write_use(from.run.fabric, from.run.time, 1, *to.mutable_links());
   }
-  proto::KvCache& kv = *to.mutable_kv_cache();
-  kv.set_blocks_per_rank(static_cast<double>(from.run.kv.blocks_per_rank));
-  kv.set_peak_blocks(static_cast<double>(from.run.kv.peak_blocks));
-  kv.set_preemptions(static_cast<double>(from.run.kv.preemptions));
+  fill(from.run.kv, *to.mutable_kv_cache());
+  fill_pools(from, to);
   if (from.run.prefix) fill_prefixes(*from.run.prefix, *to.mutable_prefix_cache());
   to.set_fingerprint(fmt::format("{:016x}", from.run.fingerprint));
   to.set_events(static_cast<double>(from.run.events));

@@ -151,6 +151,34 @@ std::string time(const serving::RunResult& r) {
   return page;
 }
 
+/// Each pool's rate and idle time, and what the way between them takes.
+std::string pools(const serving::RunResult& r) {
+  if (!r.handover) return "";
+  std::string page;
+  for (const serving::PoolResult& pool : r.pools) {
+    const bool prefills = pool.role == serving::PoolRole::Prefill;
+    const double rate = prefills ? r.summary.input_tokens_per_s : r.summary.output_tokens_per_s;
+    page += labelled(
+        page.empty() ? "pools" : "",
+        fmt::format("{}: {} GPUs, {} {} tokens/s per GPU; idle {:.1f} %, iterations of {} ms, most "
+                    "KV blocks {} of {}, {} preemptions",
+                    prefills ? "prefill" : "decode", pool.gpus,
+                    number(rate / static_cast<double>(pool.gpus)), prefills ? "input" : "output",
+                    100.0 * pool.time.idle, number(pool.time.mean_iteration_ms),
+                    count_text(pool.kv.peak_blocks), count_text(pool.kv.blocks_per_rank),
+                    count_text(pool.kv.preemptions)));
+  }
+  const serving::HandoverSummary& moved = *r.handover;
+  if (moved.requests == 0) return page;
+  const auto n = static_cast<double>(moved.requests);
+  return page +
+         labelled(
+             "", fmt::format("TTFT of those moved, ms: {} prefill + {} wait for decode blocks "
+                             "+ {} transfer of {} B",
+                             number(moved.prefill / 1.0_ms / n), number(moved.wait / 1.0_ms / n),
+                             number(moved.transfer / 1.0_ms / n), number(moved.bytes / kByte / n)));
+}
+
 std::string rebalancing(const serving::RebalancingSummary& r) {
   if (r.rebalancings == 0) {
     return labelled("",
@@ -225,6 +253,7 @@ std::string result_table(const sweep::ScenarioResult& r) {
   std::string page = head(r) + memory(r.memory);
   if (r.fits) {
     page += "\n" + service(r) + "\n" + time(r.run) + "\n";
+    page += pools(r.run);
     if (r.run.experts.present) page += experts(r.run.experts);
     if (r.run.prefix) page += labelled("prefixes", prefix_text(*r.run.prefix));
     page += cost(r) + power(r);

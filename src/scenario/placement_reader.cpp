@@ -150,6 +150,11 @@ class PlacementResolver {
     }
     const std::optional<Scenario> read = scenario_at(path, overrides);
     if (!read) return;
+    if (!read->pools.empty()) {
+      findings_.error("scenario", "has two pools, and a placement is for one expert group",
+                      "give a scenario of the one pool");
+      return;
+    }
     const serving::Deployment& d = read->deployment;
     if (!d.model.is_moe()) {
       findings_.error("scenario", fmt::format("{} has no routed experts", d.model.name));

@@ -22,6 +22,12 @@ bool Resolver::may_open(const std::string& path) {
 }
 
 Scenario Resolver::resolve() {
+  const proto::Deployment& deployment = message_.deployment();
+  if (deployment.has_prefill() || deployment.has_decode()) return resolve_pools();
+  if (deployment.has_kv_transfer()) {
+    error("deployment.kv_transfer", "is how caches get from a prefill to a decode pool",
+          "give deployment.prefill and deployment.decode, or leave it out");
+  }
   resolve_names();
   resolve_simulation();
   resolve_model();

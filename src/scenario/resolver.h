@@ -85,6 +85,13 @@ class Resolver {
   void resolve_assumed_reuse(proto::PrefixReuse& reuse);
   void check_prefix_blocks(const workload::Trace& trace);
 
+  // Two pools, in resolve_pools.cpp.
+  [[nodiscard]] Scenario resolve_pools();
+  [[nodiscard]] bool pools_are_whole();
+  /// The scenario as if the pool were all; its mistakes are reported as those of the pool.
+  [[nodiscard]] Scenario resolve_pool(const char* name, proto::Deployment& pool);
+  void check_pools();
+
   void resolve_experts();
   void resolve_popularity(proto::ExpertPopularity& popularity, const routing::RoutingShape& shape);
   void resolve_placement(proto::ExpertPlacement& placement);

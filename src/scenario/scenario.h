@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cost/pricing.h"
-#include "serving/deployment.h"
+#include "serving/fleet.h"
 #include "workload/generator.h"
 #include "workload/request.h"
 #include "workload/shared_prefix.h"
@@ -35,7 +35,10 @@ struct WorkloadSettings {
 struct Scenario {
   std::string name;
   std::string description;
-  serving::Deployment deployment;
+  serving::Deployment deployment;  ///< Of two pools: the one that decodes.
+  /// Prefill and decode, where prompts have a pool of their own. Empty: `deployment` is all.
+  std::vector<serving::Deployment> pools;
+  serving::KvTransferSettings kv_transfer{};
   WorkloadSettings workload;
   serving::SloLimits slo;
   cost::Pricing pricing;

@@ -135,6 +135,12 @@ class SweepResolver {
     try {
       sweep_.base = read_scenario_text(sweep_.base_text, sweep_.base_origin, {}, catalog_);
       has_base_ = true;
+      if (!sweep_.base.pools.empty()) {
+        findings_.error("",
+                        "the base scenario has a prefill and a decode pool: layouts of pools "
+                        "are not searched",
+                        "simulate or compare scenarios with pools one by one");
+      }
     } catch (const InputError& problem) {
       for (Diagnostic found : problem.diagnostics()) {
         // The text was printed from the message: its lines mean nothing to the user.

@@ -18,18 +18,26 @@
 namespace moesim::sweep {
 namespace {
 
-void refuse_what_is_not_modelled(const scenario::Scenario& s) {
+serving::Fleet fleet_of(const scenario::Scenario& s) {
+  serving::Fleet fleet{.pools = s.pools, .kv_transfer = s.kv_transfer};
+  if (fleet.pools.empty()) fleet.pools = {s.deployment};
+  return fleet;
+}
+
+void refuse_what_is_not_modelled(const scenario::Scenario& s, const serving::Fleet& fleet) {
   std::vector<Diagnostic> found;
-  for (const serving::DeploymentProblem& p : serving::check_deployment(s.deployment)) {
-    found.push_back({.file = s.name, .field = p.field, .message = p.message, .hint = p.hint});
+  for (const serving::Deployment& pool : fleet.pools) {
+    for (const serving::DeploymentProblem& p : serving::check_deployment(pool)) {
+      found.push_back({.file = s.name, .field = p.field, .message = p.message, .hint = p.hint});
+    }
   }
   if (!found.empty()) throw InputError(std::move(found));
 }
 
 /// One placement and one count of copies serve all instances and stages: their groups must lie on
 /// the nodes alike.
-void refuse_uneven_groups(const scenario::Scenario& s, const topology::Topology& topology) {
-  const serving::Deployment& d = s.deployment;
+void refuse_uneven_groups(const scenario::Scenario& s, const serving::Deployment& d,
+                          const topology::Topology& topology) {
   if (!d.model.is_moe() || d.layout.dp == 1) return;
   std::vector<std::int32_t> first;
   for (std::int64_t replica = 0; replica < d.layout.replicas; ++replica) {
@@ -74,6 +82,13 @@ double mean_context(const serving::RunResult& run) {
 
 double mean_batch(const serving::RunResult& run) {
   double tokens = 0;
+  if (run.handover) {  // of the pool that decodes
+    for (const serving::RequestRecord& r : run.requests) {
+      tokens += static_cast<double>(r.output_tokens) - 1.0;
+    }
+    const std::int64_t iterations = run.pools.back().time.iterations;
+    return iterations > 0 ? tokens / static_cast<double>(iterations) : 0.0;
+  }
   for (const serving::RequestRecord& r : run.requests) {
     tokens += static_cast<double>(r.input_tokens) + static_cast<double>(r.output_tokens) - 1.0;
   }
@@ -129,6 +144,11 @@ DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& resu
   f.total_parameters = static_cast<double>(parameters.total());
   f.active_parameters = static_cast<double>(parameters.active);
   f.gpus = d.layout.gpus();
+  if (!s.pools.empty()) {
+    f.gpus = fleet_of(s).gpus();
+    f.layout = fmt::format("prefill {}, decode {}", plan::to_string(s.pools.front().layout),
+                           plan::to_string(s.pools.back().layout));
+  }
   f.nodes = d.cluster.nodes;
   const double context = mean_context(result.run);
   // Looking up the input embedding is no arithmetic; tied to the head it is multiplied with.
@@ -176,7 +196,8 @@ bool nothing_fits(const serving::Summary& s) {
 
 ScenarioResult run_scenario(const scenario::Scenario& s, const serving::ProgressCallback& progress,
                             serving::ExpertPlanStore* plans) {
-  refuse_what_is_not_modelled(s);
+  const serving::Fleet fleet = fleet_of(s);
+  refuse_what_is_not_modelled(s, fleet);
   const serving::Deployment& d = s.deployment;
   ScenarioResult result;
   result.name = s.name;
@@ -184,13 +205,25 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
   result.pricing = s.pricing;
   result.scenario_text = s.resolved_text;
   result.notes = s.notes;
-  result.memory = plan::plan_memory(d.model, d.precision, d.cluster.gpu, d.layout, d.memory);
-  result.fits = result.memory.verdict != plan::Verdict::No && result.memory.kv_blocks_per_rank > 0;
+  std::vector<plan::MemoryReport> memory;
+  for (const serving::Deployment& pool : fleet.pools) {
+    memory.push_back(
+        plan::plan_memory(pool.model, pool.precision, pool.cluster.gpu, pool.layout, pool.memory));
+    const plan::MemoryReport& plan = result.memory = memory.back();
+    result.fits = plan.verdict != plan::Verdict::No && plan.kv_blocks_per_rank > 0;
+    if (result.fits) continue;
+    if (fleet.is_split()) {
+      result.notes.push_back(
+          fmt::format("the {} pool does not fit",
+                      pool.role == serving::PoolRole::Prefill ? "prefill" : "decode"));
+    }
+    break;
+  }
   if (result.fits) {
     const topology::Topology topology(d.cluster);
-    refuse_uneven_groups(s, topology);
+    for (const serving::Deployment& pool : fleet.pools) refuse_uneven_groups(s, pool, topology);
     const auto source = make_source(s);
-    result.run = serving::simulate(d, topology, result.memory,
+    result.run = serving::simulate(fleet, topology, memory,
                                    {.source = source.get(),
                                     .concurrency = s.workload.concurrency,
                                     .reuse = s.workload.assumed_reuse},
@@ -212,7 +245,8 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
         d.model.context_length);
   }
   result.facts = facts_of(s, result);
-  if (result.fits) result.energy = energy_of(s, result);
+  // Of two pools neither the mean batch nor the mean work of a GPU is known.
+  if (result.fits && s.pools.empty()) result.energy = energy_of(s, result);
   return result;
 }
 
