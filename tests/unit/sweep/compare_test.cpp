@@ -56,6 +56,11 @@ TEST_CASE("demand_differences: names what differs", "[sweep]") {
     CHECK_THAT(only(), contains_text("the number of requests of a is all of the workload, of b it "
                                      "is 5"));
   }
+  SECTION("prompts that are cached") {
+    b.workload.assumed_reuse = {.share = 0.5, .tier = serving::CacheTier::Disk};
+    CHECK_THAT(only(), contains_text("the reuse of prefixes of a is as the requests have it, of b "
+                                     "it is 0.5 of the input found on the disk"));
+  }
   SECTION("other limits") {
     b.slo.ttft = SimTime::from(2_s);
     CHECK_THAT(only(), contains_text("b by TTFT 2 s, TPOT no limit"));

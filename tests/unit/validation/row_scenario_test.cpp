@@ -69,6 +69,12 @@ TEST_CASE("plan_row: all requests queued", "[validation]") {
   CHECK_THAT(planned(row).text, contains_text("max_requests: 120"));
 }
 
+TEST_CASE("plan_row: micro-batches of one attention rank have nothing to hide", "[validation]") {
+  PublishedRow row = offline_row();
+  row.note = "two micro-batches";
+  CHECK_THAT(planned(row).text, !contains_text("overlap"));
+}
+
 TEST_CASE("plan_row: dp without experts across ranks counts replicas", "[validation]") {
   PublishedRow row = offline_row();
   row.dp = 2;
@@ -122,6 +128,9 @@ TEST_CASE("plan_row: decode alone is one round about the mean cache", "[validati
   // 256 experts over 96 ranks: 288 slots.
   CHECK_THAT(plan.text, contains_text("redundant_experts: 32"));
   CHECK_THAT(plan.text, contains_text("fidelity: SAMPLED"));
+  CHECK_THAT(plan.text, !contains_text("overlap"));
+  row.engine = "vLLM 0.11 V1 + DeepEP + DBO";
+  CHECK_THAT(planned(row).text, contains_text("overlap {}"));
 }
 
 TEST_CASE("plan_row: says why a row is left out", "[validation]") {
