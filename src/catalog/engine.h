@@ -43,6 +43,11 @@ struct SettingName {
   SchedulerSetting means = SchedulerSetting::MaxSequences;
 };
 
+/// What its scheduler can do beside serving in order of arrival.
+struct EngineScheduling {
+  bool priority = false;  ///< Serves by priority.
+};
+
 struct Engine {
   std::string name;
   std::vector<std::string> aliases;
@@ -60,6 +65,7 @@ struct Engine {
   bool kernels_borrowed = true;       ///< They are another engine's.
   std::vector<SettingName> settings;  ///< Its own names beside the common ones.
   std::vector<EngineSupport> families;
+  EngineScheduling scheduling{};
   std::string source;
 };
 

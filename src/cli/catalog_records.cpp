@@ -202,6 +202,8 @@ Table show_engine(const catalog::Engine& engine) {
   record.add("iteration_overhead_source", "  source", engine.iteration_overhead_source);
   record.add("gpu_memory_utilization", "share of memory", engine.gpu_memory_utilization);
   record.add("block_size_tokens", "tokens per block", engine.block_size);
+  record.add("priority", "serves by priority",
+             std::string(engine.scheduling.priority ? "yes" : "no"));
   record.add("source", "source", engine.source);
   for (const catalog::EngineSupport& s : engine.families) {
     std::string text = to_words(s.status);

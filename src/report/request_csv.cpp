@@ -27,12 +27,18 @@ std::string requests_csv(const sweep::ScenarioResult& result) {
   const auto to = std::back_inserter(out);
   fmt::format_to(to,
                  "request,arrival_s,ttft_ms,tpot_ms,e2e_ms,input_tokens,output_tokens,preemptions,"
-                 "kv_wait_ms\n");
+                 "kv_wait_ms{}\n",
+                 result.run.classes.empty() ? "" : ",class");
   for (const serving::RequestRecord& r : result.run.requests) {
-    fmt::format_to(to, "{},{},{},{},{},{},{},{},{}\n", r.number, microseconds_text(r.arrival),
+    fmt::format_to(to, "{},{},{},{},{},{},{},{},{}", r.number, microseconds_text(r.arrival),
                    plain_number(r.ttft().milliseconds()), plain_number(r.tpot().milliseconds()),
                    plain_number(r.end_to_end().milliseconds()), r.input_tokens, r.output_tokens,
                    r.preemptions, plain_number(r.kv_wait.milliseconds()));
+    if (!result.run.classes.empty()) {
+      fmt::format_to(to, ",{}",
+                     csv_field(result.run.classes[static_cast<std::size_t>(r.service_class)].name));
+    }
+    out.push_back('\n');
   }
   return fmt::to_string(out);
 }

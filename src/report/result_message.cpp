@@ -132,6 +132,20 @@ void fill(const serving::KvSummary& from, proto::KvCache& to) {
   to.set_preemptions(static_cast<double>(from.preemptions));
 }
 
+void fill(const serving::ClassSummary& from, proto::ClassReport& to) {
+  to.set_name(from.name);
+  to.set_priority(from.priority);
+  to.set_requests_completed(static_cast<double>(from.requests_completed));
+  to.set_requests_measured(static_cast<double>(from.requests_measured));
+  to.set_requests_per_s(rounded(from.requests_per_s));
+  to.set_goodput_requests_per_s(rounded(from.goodput_requests_per_s));
+  if (from.requests_measured > 0) to.set_slo_attainment(rounded(from.slo_attainment));
+  fill(from.ttft, *to.mutable_ttft_ms());
+  fill(from.tpot, *to.mutable_tpot_ms());
+  fill(from.end_to_end, *to.mutable_e2e_ms());
+  to.set_preemptions(static_cast<double>(from.preemptions));
+}
+
 void fill_pools(const sweep::ScenarioResult& from, proto::Result& to) {
   if (!from.run.handover) return;
   for (const serving::PoolResult& pool : from.run.pools) {
@@ -175,6 +189,7 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
     write_use(from.run.fabric, from.run.time, 1, *to.mutable_links());
   }
   fill(from.run.kv, *to.mutable_kv_cache());
+  for (const serving::ClassSummary& each : from.run.classes) fill(each, *to.add_classes());
   fill_pools(from, to);
   if (from.run.prefix) fill_prefixes(*from.run.prefix, *to.mutable_prefix_cache());
   to.set_fingerprint(fmt::format("{:016x}", from.run.fingerprint));

@@ -84,6 +84,23 @@ std::string service(const sweep::ScenarioResult& r) {
   return page + latency_row("ITL", s.itl) + latency_row("end to end", s.end_to_end);
 }
 
+/// What each class of requests has seen.
+std::string classes(const serving::RunResult& r) {
+  std::string page;
+  for (const serving::ClassSummary& c : r.classes) {
+    page += labelled(
+        page.empty() ? "classes" : "",
+        fmt::format("{} (priority {}): {} measured; TTFT {} ms, p99 {}; TPOT {} ms, p99 {}; {}/s, "
+                    "goodput {}/s ({}); {} preemptions",
+                    c.name, c.priority, count_text(c.requests_measured), number(c.ttft.mean_ms),
+                    number(c.ttft.p99_ms), number(c.tpot.mean_ms), number(c.tpot.p99_ms),
+                    number(c.requests_per_s), number(c.goodput_requests_per_s),
+                    c.requests_measured > 0 ? percent_text(c.slo_attainment) : "-",
+                    count_text(c.preemptions)));
+  }
+  return page;
+}
+
 /// What binds a part most, and the error of the curves behind it: "memory bandwidth 83 %, +-8 %".
 std::string limit_and_error(const serving::RunResult& run, StepPart part) {
   const auto& limits = run.time.limits[static_cast<std::size_t>(part)];
@@ -253,6 +270,7 @@ std::string result_table(const sweep::ScenarioResult& r) {
   std::string page = head(r) + memory(r.memory);
   if (r.fits) {
     page += "\n" + service(r) + "\n" + time(r.run) + "\n";
+    page += classes(r.run);
     page += pools(r.run);
     if (r.run.experts.present) page += experts(r.run.experts);
     if (r.run.prefix) page += labelled("prefixes", prefix_text(*r.run.prefix));

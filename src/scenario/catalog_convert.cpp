@@ -262,6 +262,7 @@ catalog::Engine convert_engine(const proto::Engine& message, const MessageScope&
   if (scope.has("enable_chunked_prefill")) {
     engine.chunked_prefill = scope.flag("enable_chunked_prefill");
   }
+  engine.scheduling = {.priority = message.scheduling().priority()};
   for (int i = 0; i < message.setting_size(); ++i) {
     const MessageScope part(scope, message.setting(i), "setting", i);
     const std::string name = part.required_text("name");

@@ -159,6 +159,7 @@ void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
     scheduler.set_enable_chunked_prefill(d.engine.chunked_prefill);
   }
   s.enable_chunked_prefill = scheduler.enable_chunked_prefill();
+  resolve_scheduling_policy(scheduler);
   if (!scheduler.has_gpu_memory_utilization()) {
     scheduler.set_gpu_memory_utilization(d.engine.gpu_memory_utilization);
   }

@@ -112,17 +112,18 @@ void check_printable(const std::string& text, const char* path, Findings& findin
   }
 }
 
-serving::SloLimits convert_slo(const proto::Slo& slo, Findings& findings) {
+serving::SloLimits convert_slo(const proto::Slo& slo, Findings& findings, const std::string& path) {
   constexpr QuantityRange kRange{"0 s", LowEnd::Excluded, "30 d"};
   serving::SloLimits limits;
-  const auto limit = [&](bool given, const char* path, const std::string& text, SimTime& into) {
+  const auto limit = [&](bool given, const char* name, const std::string& text, SimTime& into) {
     if (!given) return;
-    const auto value = checked_quantity<Seconds>(findings, path, text, parse_seconds, kRange);
+    const auto value =
+        checked_quantity<Seconds>(findings, join_path(path, name), text, parse_seconds, kRange);
     if (value) into = SimTime::from(*value);
   };
-  limit(slo.has_ttft(), "slo.ttft", slo.ttft(), limits.ttft);
-  limit(slo.has_tpot(), "slo.tpot", slo.tpot(), limits.tpot);
-  limit(slo.has_end_to_end(), "slo.end_to_end", slo.end_to_end(), limits.end_to_end);
+  limit(slo.has_ttft(), "ttft", slo.ttft(), limits.ttft);
+  limit(slo.has_tpot(), "tpot", slo.tpot(), limits.tpot);
+  limit(slo.has_end_to_end(), "end_to_end", slo.end_to_end(), limits.end_to_end);
   return limits;
 }
 

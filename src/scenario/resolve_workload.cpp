@@ -71,6 +71,10 @@ void Resolver::check_lengths(std::int64_t longest_input, std::int64_t longest_re
   }
 }
 
+void Resolver::check_lengths(const workload::LengthLaw& input, const workload::LengthLaw& output) {
+  check_lengths(longest(input), longest(input) + longest(output));
+}
+
 void Resolver::resolve_trace(proto::Workload& workload) {
   WorkloadSettings& settings = scenario_.workload;
   const auto refuse = [&](bool given, const char* field, const char* hint) {
@@ -243,6 +247,7 @@ void Resolver::resolve_parametric(proto::Workload& workload) {
     return;
   }
   if (!written_laws(workload, model)) return;
+  lengths_of_classes(workload, model);
   if (!workload.has_preset()) {
     const char* hint = "write the tokens of a request, as in { fixed_tokens: 1024 }";
     if (!model.input) findings_.missing("workload.input", "is missing", hint);
@@ -261,9 +266,7 @@ void Resolver::resolve_parametric(proto::Workload& workload) {
     findings_.missing("simulation.duration", "is missing: the workload has no end of its own",
                       "set simulation.duration or simulation.max_requests");
   }
-  if (model.input && model.output) {
-    check_lengths(longest(*model.input), longest(*model.input) + longest(*model.output));
-  }
+  if (model.input && model.output) check_lengths(*model.input, *model.output);
   if (workload.has_prefix_reuse()) model.prefix.reset();  // The scenario says what is reused.
   for (const std::string& text : workload::model_notes(model)) note(text);
   settings.description =
@@ -296,6 +299,7 @@ void Resolver::resolve_workload() {
     resolve_parametric(workload);
   }
   resolve_prefix_reuse(workload);
+  resolve_classes(workload);
   if (settings.concurrency == 0) workload.set_rate_scale(settings.rate_scale);
   if (settings.concurrency == 0 && settings.rate_scale != 1.0) {
     settings.description += fmt::format(", rate x {}", format_number(settings.rate_scale));

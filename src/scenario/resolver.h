@@ -21,8 +21,9 @@ namespace moesim::scenario {
 /// GPUs of one cluster.
 inline constexpr std::int64_t kMaxGpus = 16'384;
 
-/// Limits of latency of the message at "slo".
-[[nodiscard]] serving::SloLimits convert_slo(const proto::Slo& slo, Findings& findings);
+/// Limits of latency of the message at `path`.
+[[nodiscard]] serving::SloLimits convert_slo(const proto::Slo& slo, Findings& findings,
+                                             const std::string& path = "slo");
 
 enum class BlankLines { Refused, Allowed };
 
@@ -84,6 +85,11 @@ class Resolver {
   void resolve_prefix_reuse(proto::Workload& workload);
   void resolve_assumed_reuse(proto::PrefixReuse& reuse);
   void check_prefix_blocks(const workload::Trace& trace);
+  void resolve_scheduling_policy(proto::Scheduler& scheduler);
+  void resolve_classes(proto::Workload& workload);
+  /// Where all classes have lengths of their own the workload needs none.
+  void lengths_of_classes(const proto::Workload& workload, workload::WorkloadModel& model);
+  void resolve_class(proto::RequestClass& message, const std::string& path);
 
   // Two pools, in resolve_pools.cpp.
   [[nodiscard]] Scenario resolve_pools();
@@ -110,6 +116,7 @@ class Resolver {
   void resolve_load(proto::Workload& workload, workload::WorkloadModel& model);
   void refuse_pace(bool given, const char* field);
   void check_lengths(std::int64_t longest_input, std::int64_t longest_request);
+  void check_lengths(const workload::LengthLaw& input, const workload::LengthLaw& output);
 
   void resolve_electricity(proto::Pricing& pricing);
   void resolve_pricing();

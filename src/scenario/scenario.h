@@ -13,6 +13,7 @@
 #include "serving/fleet.h"
 #include "workload/generator.h"
 #include "workload/request.h"
+#include "workload/request_classes.h"
 #include "workload/shared_prefix.h"
 
 namespace moesim::scenario {
@@ -29,6 +30,10 @@ struct WorkloadSettings {
   std::int64_t concurrency = 0;
   serving::AssumedReuse assumed_reuse{};
   workload::SharedPrefix shared_prefix{};
+  /// Kinds of requests, by number: how many and how long, and how they are served. Empty: all
+  /// alike.
+  std::vector<workload::RequestClass> class_demand;
+  std::vector<serving::ServiceClass> classes;
   std::string description;  ///< One line for reports.
 };
 

@@ -28,12 +28,19 @@
 
 namespace moesim::serving {
 
+/// Who is served first.
+enum class SchedulingPolicy {
+  Fcfs,      ///< First come, first served; who was admitted last is preempted first.
+  Priority,  ///< The lowest value, then by arrival; the highest value is preempted first.
+};
+
 /// Scheduler settings by the engines' own names. Counts are per attention-DP rank.
 struct SchedulerSettings {
   std::int64_t max_num_seqs = 256;  ///< Sequences running at once.
   std::int64_t max_num_batched_tokens =
       8192;  ///< Tokens of one iteration, all of its sequences together.
   bool enable_chunked_prefill = true;
+  SchedulingPolicy policy = SchedulingPolicy::Fcfs;
   double gpu_memory_utilization = 0.9;
   std::int64_t block_size = 16;  ///< Tokens per KV block.
   Speculation speculation{};     ///< Of decode steps.
@@ -80,6 +87,13 @@ struct SloLimits {
   SimTime ttft = SimTime::never();
   SimTime tpot = SimTime::never();
   SimTime end_to_end = SimTime::never();
+};
+
+/// A kind of requests.
+struct ServiceClass {
+  std::string name;
+  std::int32_t priority = 0;       ///< Lower is served first.
+  std::optional<SloLimits> slo{};  ///< Absent: those of all requests.
 };
 
 /// Iterations to draw. Without a start: the first after the warm-up in which tokens are decoded.

@@ -34,7 +34,7 @@ std::int64_t RankScheduler::blocks_to_receive(std::int64_t input) const {
 
 bool RankScheduler::can_reserve(std::int64_t input) const {
   // Those that were preempted here come first.
-  return waiting_count_ == 0 && requests_ < settings_.max_num_seqs &&
+  return waiting_.count() == 0 && requests_ < settings_.max_num_seqs &&
          blocks_to_receive(input) <= kv_.available();
 }
 

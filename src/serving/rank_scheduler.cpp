@@ -13,6 +13,7 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
     : settings_(settings),
       laws_(laws.begin(), laws.end()),
       pool_(&pool),
+      waiting_(settings.policy, pool),
       kv_(kv_blocks, settings.block_size) {
   lanes_.reserve(static_cast<std::size_t>(lanes));
   for (std::int64_t i = 0; i < lanes; ++i) {
@@ -25,27 +26,7 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
 void RankScheduler::enqueue(SequenceIndex index) {
   ++requests_;
   backlog_ += (*pool_)[index].prefill_target;
-  ++waiting_count_;
-  (*pool_)[index].younger = kNoSequence;
-  if (waiting_tail_ == kNoSequence) {
-    waiting_head_ = index;
-  } else {
-    (*pool_)[waiting_tail_].younger = index;
-  }
-  waiting_tail_ = index;
-}
-
-void RankScheduler::push_waiting_front(SequenceIndex index) {
-  ++waiting_count_;
-  (*pool_)[index].younger = waiting_head_;
-  waiting_head_ = index;
-  if (waiting_tail_ == kNoSequence) waiting_tail_ = index;
-}
-
-void RankScheduler::pop_waiting() {
-  --waiting_count_;
-  waiting_head_ = (*pool_)[waiting_head_].younger;
-  if (waiting_head_ == kNoSequence) waiting_tail_ = kNoSequence;
+  waiting_.arrive(index);
 }
 
 std::int64_t RankScheduler::fair_share() const {
@@ -59,12 +40,12 @@ std::int64_t RankScheduler::blocks_held_at(const Sequence& s, std::int64_t prefi
 }
 
 void RankScheduler::note_head_blocked(SimTime now, bool blocked) {
-  if (blocked_head_ != kNoSequence && (!blocked || blocked_head_ != waiting_head_)) {
+  if (blocked_head_ != kNoSequence && (!blocked || blocked_head_ != waiting_.head())) {
     (*pool_)[blocked_head_].kv_wait += now - blocked_since_;
     blocked_head_ = kNoSequence;
   }
   if (blocked && blocked_head_ == kNoSequence) {
-    blocked_head_ = waiting_head_;
+    blocked_head_ = waiting_.head();
     blocked_since_ = now;
   }
 }
@@ -86,8 +67,16 @@ void RankScheduler::unlink(Lane& lane, SequenceIndex index) {
   --lane.running;
 }
 
-void RankScheduler::preempt_youngest(Lane& lane) {
-  const SequenceIndex index = lane.youngest;
+SequenceIndex RankScheduler::victim(const Lane& lane) const {
+  if (settings_.policy == SchedulingPolicy::Fcfs) return lane.youngest;
+  SequenceIndex last = lane.oldest;
+  for (SequenceIndex at = last; at != kNoSequence; at = (*pool_)[at].younger) {
+    if (goes_before((*pool_)[last], (*pool_)[at])) last = at;
+  }
+  return last;
+}
+
+std::int64_t RankScheduler::preempt(Lane& lane, SequenceIndex index) {
   Sequence& s = (*pool_)[index];
   if (s.decoding) {
     kv_.leave(pool_->prompt(index), s, lane.decode.blocks_of(s));
@@ -105,7 +94,17 @@ void RankScheduler::preempt_youngest(Lane& lane) {
   backlog_ += s.prefill_target;
   ++s.preemptions;
   ++preemptions_;
-  push_waiting_front(index);
+  waiting_.come_back(index);
+  return drop_chunk(lane, index);
+}
+
+std::int64_t RankScheduler::drop_chunk(Lane& lane, SequenceIndex index) {
+  const auto at = std::find_if(lane.chunks.begin(), lane.chunks.end(),
+                               [&](const Chunk& chunk) { return chunk.index == index; });
+  if (at == lane.chunks.end()) return 0;
+  const std::int64_t tokens = at->tokens;
+  lane.chunks.erase(at);
+  return tokens;
 }
 
 RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now) {
@@ -118,23 +117,23 @@ RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now) {
 }
 
 RankBatch RankScheduler::plan_mixed(Lane& lane, SimTime now) {
-  RankBatch batch;
   make_room_for_decode(lane);
   seat_loaded(lane, now);
   std::int64_t budget =
       settings_.max_num_batched_tokens - lane.decode.size() * (1 + settings_.speculation.window());
-  continue_prompts(lane, budget, batch);
-  admit(lane, budget, batch, now, false);
+  continue_prompts(lane, budget);
+  admit(lane, budget, now, false);
+  RankBatch batch = sum_chunks(lane);
   start_decode(lane, batch);
   return batch;
 }
 
 RankBatch RankScheduler::plan_separate(Lane& lane, SimTime now) {
-  RankBatch batch;
   std::int64_t budget = settings_.max_num_batched_tokens;
   seat_loaded(lane, now);
-  continue_prompts(lane, budget, batch);
-  admit(lane, budget, batch, now, true);
+  continue_prompts(lane, budget);
+  admit(lane, budget, now, true);
+  RankBatch batch = sum_chunks(lane);
   if (batch.prefill_tokens > 0) return batch;
   make_room_for_decode(lane);
   start_decode(lane, batch);
@@ -142,11 +141,11 @@ RankBatch RankScheduler::plan_separate(Lane& lane, SimTime now) {
 }
 
 void RankScheduler::make_room_for_decode(Lane& lane) {
-  while (lane.running > 0 && lane.blocks_needed() > kv_.available()) preempt_youngest(lane);
+  while (lane.running > 0 && lane.blocks_needed() > kv_.available()) preempt(lane, victim(lane));
 }
 
-void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget, RankBatch& batch) {
-  // By position, since a preemption removes entries from the end of the list.
+void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget) {
+  // By position: a preemption removes entries, before this one too if it goes by priority.
   for (std::size_t i = 0; i < lane.prefilling.size() && budget > 0; ++i) {
     const SequenceIndex index = lane.prefilling[i];
     const Sequence& s = (*pool_)[index];
@@ -155,24 +154,22 @@ void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget, RankBatch
     // Whole prompts: this one has been loaded and waits for an iteration with room for the rest.
     if (!settings_.enable_chunked_prefill && s.prefilled + tokens < s.prefill_target) return;
     const std::int64_t need = blocks_held_at(s, s.prefilled + tokens) - s.blocks;
-    while (need > kv_.available() - lane.blocks_needed() && lane.youngest != index) {
-      preempt_youngest(lane);
+    while (need > kv_.available() - lane.blocks_needed()) {
+      const SequenceIndex last = victim(lane);
+      budget += preempt(lane, last);
+      if (last == index) return;
     }
-    if (need > kv_.available() - lane.blocks_needed()) {
-      preempt_youngest(lane);
-      return;
-    }
-    add_chunk(lane, index, tokens, batch);
+    while (lane.prefilling[i] != index) --i;
+    add_chunk(lane, index, tokens);
     budget -= tokens;
   }
 }
 
-void RankScheduler::admit(Lane& lane, std::int64_t& budget, RankBatch& batch, SimTime now,
-                          bool whole_prompts) {
+void RankScheduler::admit(Lane& lane, std::int64_t& budget, SimTime now, bool whole_prompts) {
   bool blocked = preemptions_ > preemptions_before_plan_;
   const std::int64_t seats = std::min(lane.seats, fair_share());
-  while (!blocked && waiting_head_ != kNoSequence && lane.running < seats && budget > 0) {
-    const SequenceIndex index = waiting_head_;
+  while (!blocked && waiting_.count() > 0 && lane.running < seats && budget > 0) {
+    const SequenceIndex index = waiting_.head();
     Sequence& s = (*pool_)[index];
     KvPool::Match cached = kv_.match(pool_->prompt(index), s);
     Start start = start_of(lane, s, cached, budget);
@@ -180,13 +177,13 @@ void RankScheduler::admit(Lane& lane, std::int64_t& budget, RankBatch& batch, Si
       cached = {};
       start = start_of(lane, s, cached, budget);
     }
-    if (whole_prompts && start.tokens > budget && batch.prefill_tokens > 0) break;
+    if (whole_prompts && start.tokens > budget && !lane.chunks.empty()) break;
     if (!start.fits) {
       blocked = true;
       break;
     }
     note_head_blocked(now, false);
-    pop_waiting();
+    waiting_.pop();
     s.ready = kv_.begin(pool_->prompt(index), cached, s, now);
     backlog_ -= s.prefilled;
     link(lane, index);
@@ -195,7 +192,7 @@ void RankScheduler::admit(Lane& lane, std::int64_t& budget, RankBatch& batch, Si
       continue;
     }
     lane.prefilling.push_back(index);
-    add_chunk(lane, index, start.tokens, batch);
+    add_chunk(lane, index, start.tokens);
     budget -= start.tokens;
   }
   note_head_blocked(now, blocked);
@@ -243,23 +240,31 @@ std::optional<SimTime> RankScheduler::next_loaded(SimTime now) const {
   return next;
 }
 
-void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t tokens,
-                              RankBatch& batch) {
+void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t tokens) {
   Sequence& s = (*pool_)[index];
-  const std::int64_t end = s.prefilled + tokens;
-  const std::int64_t need = blocks_held_at(s, end) - s.blocks;
+  const std::int64_t need = blocks_held_at(s, s.prefilled + tokens) - s.blocks;
   kv_.take(need);
   s.blocks += static_cast<std::int32_t>(need);
   lane.chunks.push_back({index, tokens});
-  batch.prefill_tokens += tokens;
-  ++batch.prefill_chunks;
-  if (end == s.prefill_target) ++batch.logit_rows;
-  for (std::size_t k = 0; k < laws_.size(); ++k) {
-    const ContextLaw& law = laws_[k];
-    if (law.cap == 0) continue;  // nothing is cached: there is nothing to look back at
-    batch.prefill_context[k] += law.window > 0 ? std::min(end, law.window + tokens) : end;
-    batch.prefill_pairs[k] += operators::causal_pairs(tokens, s.prefilled, law.window, law.chunked);
+}
+
+RankBatch RankScheduler::sum_chunks(const Lane& lane) const {
+  RankBatch batch;
+  for (const auto& [index, tokens] : lane.chunks) {
+    const Sequence& s = (*pool_)[index];
+    const std::int64_t end = s.prefilled + tokens;
+    batch.prefill_tokens += tokens;
+    ++batch.prefill_chunks;
+    if (end == s.prefill_target) ++batch.logit_rows;
+    for (std::size_t k = 0; k < laws_.size(); ++k) {
+      const ContextLaw& law = laws_[k];
+      if (law.cap == 0) continue;  // nothing is cached: there is nothing to look back at
+      batch.prefill_context[k] += law.window > 0 ? std::min(end, law.window + tokens) : end;
+      batch.prefill_pairs[k] +=
+          operators::causal_pairs(tokens, s.prefilled, law.window, law.chunked);
+    }
   }
+  return batch;
 }
 
 void RankScheduler::start_decode(Lane& lane, RankBatch& batch) {

@@ -4,14 +4,15 @@
 // then new ones in order of arrival, up to max_num_batched_tokens tokens and max_num_seqs
 // sequences. A block is taken when its first token is computed. When blocks run out, the sequence
 // of the lane that was admitted last is preempted: its blocks are freed and it returns to the head
-// of the queue, where it waits until blocks for all it has to recompute are free. An iteration that
-// preempts admits nothing. So those that keep their blocks get on, and every request ends.
-// Without chunked prefill an iteration holds whole prompts or decoding sequences, prompts first.
-// With pipeline stages each rank has one lane (micro-batch) per stage; they share queue and blocks.
-// Leading blocks of a prompt that are cached are not computed again (kv_pool.h); those in a lower
-// tier are loaded first, while the prompt holds its seat and blocks.
-// Omits: swapping to host memory, priorities. See docs/models/serving.md.
-// Layer: serving.
+// of the queue, where it waits until blocks for all it has to recompute are free. By priority the
+// queue holds the lowest value first, then who arrived first, and the last by this order is
+// preempted, even one that this iteration was to compute. An iteration that preempts admits
+// nothing. So those that keep their blocks get on, and every request ends. Without chunked prefill
+// an iteration holds whole prompts or decoding sequences, prompts first. With pipeline stages each
+// rank has one lane (micro-batch) per stage; they share queue and blocks. Leading blocks of a
+// prompt that are cached are not computed again (kv_pool.h); those in a lower tier are loaded
+// first, while the prompt holds its seat and blocks. Omits: swapping to host memory. See
+// docs/models/serving.md. Layer: serving.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@
 #include "serving/deployment.h"
 #include "serving/kv_pool.h"
 #include "serving/sequence.h"
+#include "serving/waiting_queue.h"
 
 namespace moesim::serving {
 
@@ -49,7 +51,7 @@ class RankScheduler {
   void enqueue(SequenceIndex index);
   /// True if an iteration of the lane could have something to run.
   [[nodiscard]] bool has_work(std::size_t lane) const {
-    return lanes_[lane].running > 0 || waiting_count_ > 0 || !received_.empty();
+    return lanes_[lane].running > 0 || waiting_.count() > 0 || !received_.empty();
   }
   /// Decides the lane's next iteration. An empty batch: nothing can run now.
   [[nodiscard]] RankBatch plan(std::size_t lane, SimTime now);
@@ -134,8 +136,8 @@ class RankScheduler {
   RankBatch plan_mixed(Lane& lane, SimTime now);
   RankBatch plan_separate(Lane& lane, SimTime now);
   void make_room_for_decode(Lane& lane);
-  void continue_prompts(Lane& lane, std::int64_t& budget, RankBatch& batch);
-  void admit(Lane& lane, std::int64_t& budget, RankBatch& batch, SimTime now, bool whole_prompts);
+  void continue_prompts(Lane& lane, std::int64_t& budget);
+  void admit(Lane& lane, std::int64_t& budget, SimTime now, bool whole_prompts);
   void start_decode(Lane& lane, RankBatch& batch);
   /// The first chunk of a prompt of which so much is cached.
   struct Start {
@@ -145,8 +147,14 @@ class RankScheduler {
   [[nodiscard]] Start start_of(const Lane& lane, const Sequence& s, const KvPool::Match& cached,
                                std::int64_t budget) const;
   void seat_loaded(Lane& lane, SimTime now);
-  void add_chunk(Lane& lane, SequenceIndex index, std::int32_t tokens, RankBatch& batch);
-  void preempt_youngest(Lane& lane);
+  void add_chunk(Lane& lane, SequenceIndex index, std::int32_t tokens);
+  /// What the lane's chunks ask of the GPU.
+  [[nodiscard]] RankBatch sum_chunks(const Lane& lane) const;
+  /// Who is preempted first.
+  [[nodiscard]] SequenceIndex victim(const Lane& lane) const;
+  /// Returns the tokens of it that the iteration was to compute.
+  std::int64_t preempt(Lane& lane, SequenceIndex index);
+  std::int64_t drop_chunk(Lane& lane, SequenceIndex index);
   void finish_decode(Lane& lane, SimTime now, StepListener& listener);
   void finish_prompts(Lane& lane, SimTime now, StepListener& listener);
   void retire(Lane& lane, SequenceIndex index, SimTime now, StepListener& listener);
@@ -161,18 +169,11 @@ class RankScheduler {
   [[nodiscard]] std::int64_t blocks_held_at(const Sequence& s, std::int64_t prefilled) const;
   void note_head_blocked(SimTime now, bool blocked);
 
-  [[nodiscard]] SequenceIndex waiting_head() const { return waiting_head_; }
-  void push_waiting_front(SequenceIndex index);
-  void pop_waiting();
-
   SchedulerSettings settings_;
   std::vector<ContextLaw> laws_;
   SequencePool* pool_;
   std::vector<Lane> lanes_;
-  // The queue is a list through Sequence::younger: first = head.
-  SequenceIndex waiting_head_ = kNoSequence;
-  SequenceIndex waiting_tail_ = kNoSequence;
-  std::int64_t waiting_count_ = 0;
+  WaitingQueue waiting_;
   KvPool kv_;
   std::int64_t backlog_ = 0;
   std::int64_t requests_ = 0;

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kMergeGapsAt = std::size_t{1} << 22;
 
+}  // namespace
+
 Distribution distribution(std::vector<SimTime>& values) {
   Distribution d;
   if (values.empty()) return d;
@@ -24,7 +26,9 @@ Distribution distribution(std::vector<SimTime>& values) {
   return d;
 }
 
-Distribution distribution(const std::vector<std::pair<SimTime, std::int64_t>>& sorted) {
+namespace {
+
+Distribution distribution_of_counts(const std::vector<std::pair<SimTime, std::int64_t>>& sorted) {
   Distribution d;
   if (sorted.empty()) return d;
   double sum = 0;
@@ -84,7 +88,8 @@ void Recorder::finished(const Sequence& sequence, SimTime now) {
                       .kv_wait = sequence.kv_wait,
                       .input_tokens = sequence.input_tokens,
                       .output_tokens = sequence.output_tokens,
-                      .preemptions = sequence.preemptions});
+                      .preemptions = sequence.preemptions,
+                      .service_class = sequence.service_class});
   tokens_completed_ += sequence.output_tokens;
   if (!counts()) return;
   ++finished_;
@@ -92,7 +97,10 @@ void Recorder::finished(const Sequence& sequence, SimTime now) {
 }
 
 bool Recorder::meets_slo(const RequestRecord& r) const {
-  return r.ttft() <= slo_.ttft && r.tpot() <= slo_.tpot && r.end_to_end() <= slo_.end_to_end;
+  const SloLimits slo =
+      classes_.empty() ? slo_
+                       : classes_[static_cast<std::size_t>(r.service_class)].slo.value_or(slo_);
+  return r.ttft() <= slo.ttft && r.tpot() <= slo.tpot && r.end_to_end() <= slo.end_to_end;
 }
 
 double Recorder::mean_kv_wait_ms() const {
@@ -127,7 +135,7 @@ Summary Recorder::summarise(std::int64_t gpus, SimTime end) {
   s.tpot = distribution(tpot);
   s.end_to_end = distribution(end_to_end);
   std::sort(gaps_.begin(), gaps_.end());
-  s.itl = distribution(gaps_);
+  s.itl = distribution_of_counts(gaps_);
   const SimTime close = std::min(end, run_.duration);
   if (close <= run_.warm_up) return s;
   s.measured = (close - run_.warm_up).seconds();

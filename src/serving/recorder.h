@@ -13,9 +13,14 @@
 
 namespace moesim::serving {
 
+/// Mean and percentiles; the values are sorted on the way.
+[[nodiscard]] Distribution distribution(std::vector<SimTime>& values);
+
 class Recorder final : public StepListener {
  public:
-  Recorder(const SloLimits& slo, const RunSettings& run) : slo_(slo), run_(run) {}
+  /// `classes`: those of the requests; empty: all have the limits `slo`.
+  Recorder(const SloLimits& slo, const RunSettings& run, std::vector<ServiceClass> classes = {})
+      : slo_(slo), run_(run), classes_(std::move(classes)) {}
 
   void at(SimTime now) { now_ = now; }
   void arrived() { ++arrived_; }
@@ -39,6 +44,8 @@ class Recorder final : public StepListener {
   [[nodiscard]] std::int64_t tokens_completed() const { return tokens_completed_; }
   /// Leaves the recorder empty. `end`: when the last request finished.
   [[nodiscard]] Summary summarise(std::int64_t gpus, SimTime end);
+  /// One entry for each class, before the records are taken. In class_summary.cpp.
+  [[nodiscard]] std::vector<ClassSummary> summarise_classes(SimTime end) const;
   [[nodiscard]] std::vector<RequestRecord> take_records() { return std::move(records_); }
   [[nodiscard]] double mean_kv_wait_ms() const;
 
@@ -49,6 +56,7 @@ class Recorder final : public StepListener {
 
   SloLimits slo_;
   RunSettings run_;
+  std::vector<ServiceClass> classes_;
   SimTime now_;
   std::int64_t arrived_ = 0;
   std::int64_t rejected_ = 0;

@@ -24,7 +24,7 @@ Run::Run(const Fleet& fleet, const topology::Topology& topology,
       demand_(demand),
       settings_(run),
       progress_(progress),
-      recorder_(slo, run) {
+      recorder_(slo, run, demand.classes) {
   for (std::size_t p = 0; p < fleet.pools.size(); ++p) {
     const Deployment& deployment = fleet.pools[p];
     pools_.push_back(
@@ -85,6 +85,10 @@ bool Run::admit(const workload::Request& request) {
   const SequenceIndex index = sequences_.take();
   Sequence& s = sequences_[index];
   s.request = requests_taken_ - 1;
+  s.service_class = request.service_class;
+  if (!demand_.classes.empty()) {
+    s.priority = demand_.classes[static_cast<std::size_t>(request.service_class)].priority;
+  }
   s.input_tokens = request.input_tokens;
   s.output_tokens = request.output_tokens;
   s.prefill_target = request.input_tokens;
@@ -219,6 +223,7 @@ RunResult Run::execute() {
   sum_links(result);
   if (handover_) result.handover = handover_->summary();
   result.prefix = pools_.front()->prefixes();
+  result.classes = recorder_.summarise_classes(last_finish_);
   result.requests = recorder_.take_records();
   result.events = simulator_.events_handled();
   for (const std::string& note : demand_.source->notes()) result.notes.push_back(note);

@@ -32,6 +32,7 @@ struct RequestRecord {
   std::int32_t input_tokens = 0;
   std::int32_t output_tokens = 0;
   std::int32_t preemptions = 0;
+  std::int32_t service_class = 0;
   [[nodiscard]] SimTime ttft() const { return first_token - arrival; }
   [[nodiscard]] SimTime end_to_end() const { return finish - arrival; }
   /// (last - first) / (n - 1); zero for a single token.
@@ -62,6 +63,19 @@ struct Summary {
   double goodput_requests_per_s = 0;  ///< Completed inside the window, every limit met.
   double slo_attainment = 0;          ///< Share of measured requests that met every limit.
   Distribution ttft, tpot, itl, end_to_end;
+};
+
+/// Requests of one class, counted as in Summary.
+struct ClassSummary {
+  std::string name;
+  std::int32_t priority = 0;
+  std::int64_t requests_completed = 0;
+  std::int64_t requests_measured = 0;
+  std::int64_t preemptions = 0;
+  double requests_per_s = 0;
+  double goodput_requests_per_s = 0;
+  double slo_attainment = 0;
+  Distribution ttft, tpot, end_to_end;
 };
 
 /// Shares of the time of the instances, summing to 1; step parts, then what is not computing.
@@ -141,6 +155,7 @@ struct HandoverSummary {
 /// those of the pool that decodes (preemptions of all).
 struct RunResult {
   Summary summary;
+  std::vector<ClassSummary> classes;  ///< As in Demand.
   TimeBreakdown time;
   ExpertSummary experts;
   KvSummary kv;

@@ -18,7 +18,9 @@ using SequenceIndex = std::int32_t;
 inline constexpr SequenceIndex kNoSequence = -1;
 
 struct Sequence {
-  std::int64_t request = 0;  ///< Number of the request, in order of arrival.
+  std::int64_t request = 0;        ///< Number of the request, in order of arrival.
+  std::int32_t service_class = 0;  ///< Number of its class.
+  std::int32_t priority = 0;       ///< Lower is served first.
   std::int32_t input_tokens = 0;
   std::int32_t output_tokens = 0;
   std::int32_t prefill_target =

@@ -42,6 +42,8 @@ struct Demand {
   workload::RequestSource* source = nullptr;
   std::int64_t concurrency = 0;  ///< > 0: closed loop, arrivals of the source are ignored.
   AssumedReuse reuse{};          ///< Of prompts whose prefix blocks are not named.
+  /// By Request::service_class; empty: all requests are alike.
+  std::vector<ServiceClass> classes{};
 };
 
 /// Preconditions: check_deployment() found nothing of any pool; the memory plans (one per pool)

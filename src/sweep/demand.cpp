@@ -23,7 +23,7 @@ bool same_requests(const scenario::Scenario& a, const scenario::Scenario& b) {
     if (x.has_value() != y.has_value()) return false;
     if (!x) return true;
     if (x->input_tokens != y->input_tokens || x->output_tokens != y->output_tokens ||
-        (timed && x->arrival != y->arrival)) {
+        x->service_class != y->service_class || (timed && x->arrival != y->arrival)) {
       return false;
     }
   }
@@ -61,6 +61,16 @@ std::string reuse(const scenario::WorkloadSettings& w) {
   return "as the requests have it";
 }
 
+/// Limits of each class; how many are of which the requests show.
+std::string classes(const scenario::WorkloadSettings& w) {
+  std::string text;
+  for (const serving::ServiceClass& c : w.classes) {
+    text += fmt::format("{}{} (priority {}; {})", text.empty() ? "" : ", ", c.name, c.priority,
+                        c.slo ? limits(*c.slo) : "limits of all");
+  }
+  return text.empty() ? "none" : text;
+}
+
 std::unique_ptr<workload::RequestSource> unshared_source(const scenario::Scenario& s) {
   const scenario::WorkloadSettings& w = s.workload;
   if (w.trace) return workload::make_trace_source(*w.trace);
@@ -72,6 +82,11 @@ std::unique_ptr<workload::RequestSource> unshared_source(const scenario::Scenari
 
 std::unique_ptr<workload::RequestSource> make_source(const scenario::Scenario& s) {
   std::unique_ptr<workload::RequestSource> source = unshared_source(s);
+  const scenario::WorkloadSettings& w = s.workload;
+  if (!w.class_demand.empty()) {
+    source = workload::give_classes(std::move(source), w.class_demand,
+                                    w.model ? &*w.model : nullptr, s.run.seed);
+  }
   if (s.workload.shared_prefix.tokens == 0) return source;
   return workload::share_prefixes(std::move(source), s.workload.shared_prefix,
                                   static_cast<std::int32_t>(s.deployment.scheduler.block_size),
@@ -100,6 +115,7 @@ std::vector<std::string> demand_differences(const scenario::Scenario& first,
     }
   }
   differ("the reuse of prefixes", reuse(a), reuse(b));
+  differ("the classes", classes(a), classes(b));
   differ("the warm-up", seconds(first.run.warm_up), seconds(other.run.warm_up));
   differ("the time of arrivals", seconds(first.run.duration), seconds(other.run.duration));
   differ("the number of requests", request_limit(first.run), request_limit(other.run));

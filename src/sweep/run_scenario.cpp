@@ -226,7 +226,8 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
     result.run = serving::simulate(fleet, topology, memory,
                                    {.source = source.get(),
                                     .concurrency = s.workload.concurrency,
-                                    .reuse = s.workload.assumed_reuse},
+                                    .reuse = s.workload.assumed_reuse,
+                                    .classes = s.workload.classes},
                                    s.slo, s.run, progress, plans);
     result.notes.insert(result.notes.end(), result.run.notes.begin(), result.run.notes.end());
     const serving::Summary& sum = result.run.summary;

@@ -31,6 +31,7 @@ struct Request {
   std::int32_t output_tokens = 1;
   /// Conversation this request belongs to, numbered by first appearance; -1: none known.
   std::int32_t session = -1;
+  std::int32_t service_class = 0;  ///< Number of its class (request_classes.h).
   PrefixBlocks prefix = {};
   /// The source gives no time of arrival but a pause after the previous answer of the session;
   /// `arrival` is then the arrival of that previous request plus the pause (a lower bound).

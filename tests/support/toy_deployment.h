@@ -114,18 +114,21 @@ struct RunOptions {
   SimTime warm_up{};
   SimTime duration = SimTime::never();
   serving::TimelineSettings timeline{};
+  std::vector<serving::ServiceClass> classes{};
 };
 
 inline serving::RunResult run(const serving::Deployment& d, std::vector<workload::Request> requests,
                               const RunOptions& options = {}) {
   const topology::Topology topology(d.cluster);
   ListSource source(std::move(requests));
-  return serving::simulate(d, topology, toy_memory(options.blocks, d.scheduler.block_size),
-                           {.source = &source, .concurrency = options.concurrency}, options.slo,
-                           {.seed = options.seed,
-                            .warm_up = options.warm_up,
-                            .duration = options.duration,
-                            .timeline = options.timeline});
+  return serving::simulate(
+      d, topology, toy_memory(options.blocks, d.scheduler.block_size),
+      {.source = &source, .concurrency = options.concurrency, .classes = options.classes},
+      options.slo,
+      {.seed = options.seed,
+       .warm_up = options.warm_up,
+       .duration = options.duration,
+       .timeline = options.timeline});
 }
 
 }  // namespace moesim::test
