@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "report/fabric_use.h"
+#include "report/interval_report.h"
 #include "report/message_json.h"
 #include "report/prefix_figures.h"
 #include "report/result_json.h"
@@ -182,6 +183,9 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   fill_summary(from.run.summary, *to.mutable_summary());
   if (from.pricing.known) fill_cost(from, *to.mutable_cost());
   if (from.energy.known) fill_energy(from, *to.mutable_energy());
+  if (from.run.summary.intervals.present) {
+    fill_intervals(from.run.summary.intervals, *to.mutable_intervals());
+  }
   fill(from.run.time, *to.mutable_time_breakdown());
   for (const serving::PricedBy& each : from.run.priced_by) fill(each, *to.add_operators());
   if (from.run.experts.present) fill(from.run.experts, *to.mutable_experts());

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "report/interval_report.h"
 #include "report/number_text.h"
 #include "report/prefix_figures.h"
 #include "report/result_json.h"
@@ -81,7 +82,8 @@ std::string service(const sweep::ScenarioResult& r) {
   page += "\n" + left("latency, ms", 14);
   for (const char* name : {"mean", "p50", "p90", "p95", "p99"}) page += right(name, 14);
   page += "\n" + latency_row("TTFT", s.ttft) + latency_row("TPOT", s.tpot);
-  return page + latency_row("ITL", s.itl) + latency_row("end to end", s.end_to_end);
+  page += latency_row("ITL", s.itl) + latency_row("end to end", s.end_to_end);
+  return page + interval_lines(s);
 }
 
 /// What each class of requests has seen.

@@ -95,6 +95,11 @@ void Resolver::resolve_simulation() {
   if (!simulation.has_max_requests()) simulation.set_max_requests(0);
   run.max_requests = checked_count(findings_, "simulation.max_requests", simulation.max_requests(),
                                    0, 100'000'000);
+  if (simulation.has_stop_at_half_width()) {
+    run.stop_at_half_width =
+        checked_real(findings_, "simulation.stop_at_half_width", simulation.stop_at_half_width(),
+                     0.0, LowEnd::Excluded, 1.0);
+  }
 }
 
 void check_printable(const std::string& text, const char* path, Findings& findings,

@@ -116,6 +116,7 @@ struct RunSettings {
   SimTime warm_up{};  ///< Requests that arrive earlier are served but not counted.
   SimTime duration = SimTime::never();  ///< No arrivals after this; what is in flight is finished.
   std::int64_t max_requests = 0;        ///< 0 = as many as the workload has.
+  double stop_at_half_width = 0;        ///< Share of the means at which to stop; 0: never.
   TimelineSettings timeline{};
 };
 

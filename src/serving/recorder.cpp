@@ -51,6 +51,8 @@ void Recorder::gaps(SimTime length, std::int64_t count) {
   tokens_emitted_ += count;
   if (!counts()) return;
   output_tokens_ += count;
+  slices_.at(since()).output_tokens += count;
+  slices_.add_gaps(since(), length, count);
   if (!gaps_.empty() && gaps_.back().first == length) {
     gaps_.back().second += count;
     return;
@@ -77,6 +79,9 @@ void Recorder::first_token(const Sequence& sequence, SimTime) {
   if (!counts()) return;
   ++output_tokens_;
   input_tokens_ += sequence.input_tokens;
+  TimeSlices::Counts& slice = slices_.at(since());
+  ++slice.output_tokens;
+  slice.input_tokens += sequence.input_tokens;
 }
 
 void Recorder::finished(const Sequence& sequence, SimTime now) {
@@ -93,7 +98,11 @@ void Recorder::finished(const Sequence& sequence, SimTime now) {
   tokens_completed_ += sequence.output_tokens;
   if (!counts()) return;
   ++finished_;
-  if (meets_slo(records_.back())) ++finished_good_;
+  TimeSlices::Counts& slice = slices_.at(since());
+  ++slice.requests;
+  if (!meets_slo(records_.back())) return;
+  ++finished_good_;
+  ++slice.good;
 }
 
 bool Recorder::meets_slo(const RequestRecord& r) const {
@@ -108,6 +117,33 @@ double Recorder::mean_kv_wait_ms() const {
   double sum = 0;
   for (const RequestRecord& r : records_) sum += r.kv_wait.milliseconds();
   return sum / static_cast<double>(records_.size());
+}
+
+void Recorder::fill_latencies(Intervals& intervals) const {
+  std::vector<const RequestRecord*> by_arrival;
+  by_arrival.reserve(records_.size());
+  for (const RequestRecord& r : records_) {
+    if (r.arrival >= run_.warm_up) by_arrival.push_back(&r);
+  }
+  std::stable_sort(
+      by_arrival.begin(), by_arrival.end(),
+      [](const RequestRecord* a, const RequestRecord* b) { return a->arrival < b->arrival; });
+  std::vector<SimTime> ttft, tpot, end_to_end;
+  for (const RequestRecord* r : by_arrival) {
+    ttft.push_back(r->ttft());
+    if (r->output_tokens > 1) tpot.push_back(r->tpot());
+    end_to_end.push_back(r->end_to_end());
+  }
+  intervals.ttft = half_widths_ms(ttft);
+  intervals.tpot = half_widths_ms(tpot);
+  intervals.end_to_end = half_widths_ms(end_to_end);
+}
+
+bool Recorder::close_if_certain() {
+  if (closed_ || run_.stop_at_half_width <= 0.0 || !counts()) return closed_;
+  closed_ = slices_.is_certain(since(), run_.stop_at_half_width);
+  if (closed_) run_.duration = now_;
+  return closed_;
 }
 
 Summary Recorder::summarise(std::int64_t gpus, SimTime end) {
@@ -131,12 +167,14 @@ Summary Recorder::summarise(std::int64_t gpus, SimTime end) {
   if (s.requests_measured > 0) {
     s.slo_attainment = static_cast<double>(good) / static_cast<double>(s.requests_measured);
   }
+  const SimTime close = std::min(end, run_.duration);
+  slices_.fill(close - run_.warm_up, s.intervals);
+  if (s.intervals.present) fill_latencies(s.intervals);
   s.ttft = distribution(ttft);
   s.tpot = distribution(tpot);
   s.end_to_end = distribution(end_to_end);
   std::sort(gaps_.begin(), gaps_.end());
   s.itl = distribution_of_counts(gaps_);
-  const SimTime close = std::min(end, run_.duration);
   if (close <= run_.warm_up) return s;
   s.measured = (close - run_.warm_up).seconds();
   const double seconds = s.measured / kSecond;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "serving/batch_means.h"
 #include "serving/deployment.h"
 #include "serving/rank_scheduler.h"
 #include "serving/run_result.h"
@@ -48,11 +49,17 @@ class Recorder final : public StepListener {
   [[nodiscard]] std::vector<ClassSummary> summarise_classes(SimTime end) const;
   [[nodiscard]] std::vector<RequestRecord> take_records() { return std::move(records_); }
   [[nodiscard]] double mean_kv_wait_ms() const;
+  /// Closes the measuring window now if what was asked for is known well enough. True once closed.
+  [[nodiscard]] bool close_if_certain();
+  [[nodiscard]] bool closed() const { return closed_; }
 
  private:
   [[nodiscard]] bool counts() const { return now_ >= run_.warm_up && now_ <= run_.duration; }
   [[nodiscard]] bool meets_slo(const RequestRecord& record) const;
   void merge_gaps();
+  void fill_latencies(Intervals& intervals) const;
+  /// Since the window opened.
+  [[nodiscard]] SimTime since() const { return now_ - run_.warm_up; }
 
   SloLimits slo_;
   RunSettings run_;
@@ -67,6 +74,8 @@ class Recorder final : public StepListener {
   std::int64_t output_tokens_ = 0;  ///< Inside the measuring window.
   std::int64_t input_tokens_ = 0;
   std::vector<SequenceIndex> prefilled_;
+  TimeSlices slices_;
+  bool closed_ = false;
   std::vector<RequestRecord> records_;
   std::vector<std::pair<SimTime, std::int64_t>> gaps_;  ///< (length, count)
 };

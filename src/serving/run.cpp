@@ -55,7 +55,7 @@ void Run::start_demand() {
 void Run::next_arrival() {
   const bool open = demand_.concurrency == 0;
   while (settings_.max_requests == 0 || requests_taken_ < settings_.max_requests) {
-    if (!open && simulator_.now() > settings_.duration) return;
+    if (recorder_.closed() || (!open && simulator_.now() > settings_.duration)) return;
     std::optional<workload::Request> request = demand_.source->next();
     if (!request || (open && request->arrival > settings_.duration)) return;
     ++requests_taken_;
@@ -160,6 +160,7 @@ void Run::schedule(std::size_t number) {
 }
 
 void Run::arrive() {
+  if (recorder_.closed()) return;
   const workload::Request request = *upcoming_;
   (void)admit(request);
   next_arrival();
@@ -172,6 +173,7 @@ void Run::end_iteration(std::size_t unit, std::size_t lane) {
   units_[unit].instance().finish(lane, simulator_.now(), recorder_);
   const std::int64_t ended = recorder_.completed() - before;
   if (ended > 0) last_finish_ = simulator_.now();
+  (void)recorder_.close_if_certain();
   if (demand_.concurrency > 0) {
     for (std::int64_t i = 0; i < ended; ++i) next_arrival();
   }

@@ -13,6 +13,7 @@
 #include "core/sim_time.h"
 #include "core/units.h"
 #include "plan/memory.h"
+#include "serving/batch_means.h"
 #include "serving/deployment.h"
 #include "serving/kernels.h"
 #include "serving/kv_pool.h"
@@ -63,6 +64,7 @@ struct Summary {
   double goodput_requests_per_s = 0;  ///< Completed inside the window, every limit met.
   double slo_attainment = 0;          ///< Share of measured requests that met every limit.
   Distribution ttft, tpot, itl, end_to_end;
+  Intervals intervals;
 };
 
 /// Requests of one class, counted as in Summary.
