@@ -56,6 +56,40 @@ TEST_CASE("batch means: the interval covers the mean as often as it says") {
   CHECK(covered >= kRuns * 0.935);
 }
 
+TEST_CASE("batch means: a first-order autoregressive series, whose variance is known") {
+  // x_t = 0.5 x_{t-1} + e_t with variance 1 of e: variance of x is 1 / (1 - 0.25) = 4 / 3, of the
+  // mean of n = 800 it is 4 / 3 / n (1 + 2 sum_k (1 - k / n) 0.5^k) = 4 / 3 / n (3 - 4 / n), since
+  // sum_k 0.5^k = 1 and sum_k k 0.5^k = 2: 0.00499167. Batches of 50 correlate by
+  // (1 - 0.5^50)^2 0.5 / (50 (1 - 0.25)) = 0.0133 of x's variance against 3 / 50: 2 %, which the
+  // sampled correlation of 16 hides: the factor (1 + r) / (1 - r) of r >= 0 widens the square by
+  // a fifth.
+  constexpr int kValues = 800;
+  constexpr int kRuns = 2000;
+  const double variance = 4.0 / 3.0 / kValues * (3.0 - 4.0 / kValues);
+  CHECK(variance == Approx(0.00499167).epsilon(1e-5));
+  RandomStream random(7, "series");
+  int covered = 0;
+  double squares = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    double x = random.normal() * std::sqrt(4.0 / 3.0);
+    double sum = 0;
+    std::vector<SimTime> values;
+    for (int i = 0; i < kValues; ++i) {
+      values.push_back(ms(100.0 + x));
+      sum += x;
+      x = 0.5 * x + random.normal();
+    }
+    const double half = half_widths_ms(values).mean.value();
+    if (std::abs(sum / kValues) <= half) ++covered;
+    squares += half / 2.13145 * half / 2.13145;
+  }
+  // Standard error of the mean square: sqrt(2 / 15) / sqrt(2000) = 0.8 % and that of the factor.
+  CHECK(squares / kRuns > variance * 0.97);
+  CHECK(squares / kRuns < variance * 1.35);
+  CHECK(covered >= kRuns * 0.935);
+  CHECK(covered <= kRuns * 0.985);
+}
+
 TEST_CASE("batch means: percentiles need values above them") {
   std::vector<SimTime> values(16 * 30, ms(5.0));
   const HalfWidths widths = half_widths_ms(values);
