@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "validation/row_names.h"
 
@@ -15,6 +16,7 @@ using scenario::PublishedRow;
 struct Layout {
   std::optional<double> tp, pp, dp, ep;
   bool any = false;
+  bool has_ep = false;
 };
 
 /// "tp8" -> tp 8; "gpus4" is not one. `word` ends at '_' or at the end of the name.
@@ -33,6 +35,7 @@ Layout layout_of(std::string_view word) {
     if (digits > 0) *degree = number_behind(word.substr(0, digits), "");
     word.remove_prefix(digits);
     layout.any = true;
+    layout.has_ep = layout.has_ep || kind == "ep";
   }
   return word.empty() ? layout : Layout{};
 }
@@ -157,17 +160,24 @@ std::optional<Pair> pair_of_pools(const PublishedRow& row, const std::vector<Pub
   return Pair{*above, *below, false};
 }
 
-std::optional<Pair> pair_of_layouts(const PublishedRow& row,
-                                    const std::vector<PublishedRow>& rows) {
+/// Layouts A and B of "speedup_A_over_B".
+std::optional<std::pair<Layout, Layout>> layouts_of(std::string_view name) {
   constexpr std::string_view kOver = "_over_";
-  const std::size_t over = row.metric.find(kOver);
-  const std::size_t start = row.metric.find('_');
+  const std::size_t over = name.find(kOver);
+  const std::size_t start = name.find('_');
   if (over == std::string::npos || start == std::string::npos || start >= over) return std::nullopt;
-  const std::string_view name = row.metric;
   const std::string_view rest = name.substr(over + kOver.size());
   const Layout a = layout_of(name.substr(start + 1, over - start - 1));
   const Layout b = layout_of(rest.substr(0, rest.find('_')));
   if (!a.any || !b.any) return std::nullopt;
+  return std::pair{a, b};
+}
+
+std::optional<Pair> pair_of_layouts(const PublishedRow& row,
+                                    const std::vector<PublishedRow>& rows) {
+  const auto layouts = layouts_of(row.metric);
+  if (!layouts) return std::nullopt;
+  const auto& [a, b] = *layouts;
   std::optional<std::size_t> above;
   std::optional<std::size_t> below;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -177,7 +187,21 @@ std::optional<Pair> pair_of_layouts(const PublishedRow& row,
   }
   if (!above || !below || *above == *below) return std::nullopt;
   const bool already = rows[*above].metric.ends_with("_per_gpu");
-  return Pair{*above, *below, name.ends_with("_per_gpu") && !already};
+  return Pair{*above, *below, row.metric.ends_with("_per_gpu") && !already};
+}
+
+/// The row as a run of this layout; nothing if it does not take the row's GPUs.
+std::optional<PublishedRow> side(const PublishedRow& row, const Layout& layout) {
+  PublishedRow run = row;
+  run.tp = layout.tp.value_or(1);
+  run.pp = layout.pp.value_or(1);
+  run.dp = layout.dp.value_or(1);
+  const double gpus = *run.tp * *run.pp * *run.dp;
+  if (!row.gpus || gpus != *row.gpus) return std::nullopt;
+  run.ep = layout.has_ep ? layout.ep.value_or(gpus / *run.pp) : 1.0;
+  run.metric = "throughput";
+  run.unit = "tok/s";
+  return run;
 }
 
 }  // namespace
@@ -193,6 +217,16 @@ std::optional<Pair> pair_of(const PublishedRow& row, const std::vector<Published
     if (auto pair = find(row, rows)) return pair;
   }
   return std::nullopt;
+}
+
+std::optional<Sides> sides_of(const PublishedRow& row) {
+  const auto layouts = layouts_of(row.metric);
+  const bool loaded = row.concurrency_per_gpu || row.request_rate;
+  if (!layouts || !loaded || !row.input_tokens || !row.output_tokens) return std::nullopt;
+  auto above = side(row, layouts->first);
+  auto below = side(row, layouts->second);
+  if (!above || !below) return std::nullopt;
+  return Sides{*std::move(above), *std::move(below)};
 }
 
 }  // namespace moesim::validation

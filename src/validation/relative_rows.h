@@ -2,8 +2,8 @@
 //
 // A row "speedup_A_over_B" names layouts ("tp8", "ep96", "pp1", "dp8ep", ...): the pair are the
 // rows of its model, GPU, format and lengths that have them. Otherwise the numbers of its notes
-// ("22,476 vs 20,025") are looked for among the measured values. Without a pair the row is left
-// out. Layer: validation.
+// ("22,476 vs 20,025") are looked for among the measured values. Without a pair both sides are made
+// from the row itself, if it states all they need; else it is left out. Layer: validation.
 #pragma once
 
 #include <cstddef>
@@ -25,5 +25,14 @@ struct Pair {
 
 [[nodiscard]] std::optional<Pair> pair_of(const scenario::PublishedRow& row,
                                           const std::vector<scenario::PublishedRow>& rows);
+
+/// The two sides of a ratio whose runs are not published but stated by the row itself: layouts in
+/// its name, GPUs, lengths and load in its columns. A degree that is not named is 1, `ep` without a
+/// number all ranks.
+struct Sides {
+  scenario::PublishedRow above;
+  scenario::PublishedRow below;
+};
+[[nodiscard]] std::optional<Sides> sides_of(const scenario::PublishedRow& row);
 
 }  // namespace moesim::validation

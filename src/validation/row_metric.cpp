@@ -161,6 +161,19 @@ std::optional<double> latency_value(const Metric& metric,
   return metric.scale * percentile(values, metric.percent);
 }
 
+/// "TTFT<1 s and ITL<50 ms".
+bool read_limits(std::string_view note, Metric& metric) {
+  constexpr double kMilli = 1e3;
+  const auto ttft = number_behind(note, "TTFT<");
+  const auto itl = number_behind(note, "ITL<");
+  if (!ttft || !itl) return false;
+  metric.quantity = Quantity::SloMet;
+  const std::string_view behind = note.substr(note.find("TTFT<"), 16);
+  metric.ttft_limit_ms = behind.find(" ms") < behind.find(" s") ? *ttft : kMilli * *ttft;
+  metric.itl_limit_ms = *itl;
+  return true;
+}
+
 double slo_met(const Metric& metric, const std::vector<const RequestRecord*>& requests) {
   constexpr double kMilli = 1e3;
   double met = 0;
@@ -174,19 +187,19 @@ double slo_met(const Metric& metric, const std::vector<const RequestRecord*>& re
 
 }  // namespace
 
-std::optional<Metric> metric_of(const scenario::PublishedRow& row) {
-  constexpr double kMilli = 1e3;
+std::optional<Metric> metric_of(const scenario::PublishedRow& row,
+                                const std::vector<scenario::PublishedRow>& rows) {
   Metric metric;
   if (row.metric == "slo_attainment") {
-    const auto ttft = number_behind(row.note, "TTFT<");
-    const auto itl = number_behind(row.note, "ITL<");
-    if (!ttft || !itl || !row.unit.starts_with("requests")) return std::nullopt;
-    metric.quantity = Quantity::SloMet;
-    const std::size_t at = row.note.find("TTFT<");
-    const std::string_view behind = std::string_view(row.note).substr(at, 16);
-    metric.ttft_limit_ms = behind.find(" ms") < behind.find(" s") ? *ttft : kMilli * *ttft;
-    metric.itl_limit_ms = *itl;
-    return metric;
+    if (!row.unit.starts_with("requests")) return std::nullopt;
+    if (read_limits(row.note, metric)) return metric;
+    // A table states its objective once.
+    for (const scenario::PublishedRow& other : rows) {
+      const bool same = other.metric == row.metric && other.source == row.source &&
+                        other.model == row.model && other.family() == row.family();
+      if (same && read_limits(other.note, metric)) return metric;
+    }
+    return std::nullopt;
   }
   if (latency(row.metric, row.unit, metric)) return metric;
   metric = {};

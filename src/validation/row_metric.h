@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "scenario/published_row.h"
 #include "sweep/run_scenario.h"
@@ -29,8 +30,10 @@ struct Metric {
   double itl_limit_ms = 0;
 };
 
-/// Nothing for a name that is not known.
-[[nodiscard]] std::optional<Metric> metric_of(const scenario::PublishedRow& row);
+/// Nothing for a name that is not known. `rows`: where the objective is looked for if the row's own
+/// note lacks it, as a table states it once.
+[[nodiscard]] std::optional<Metric> metric_of(const scenario::PublishedRow& row,
+                                              const std::vector<scenario::PublishedRow>& rows = {});
 
 /// In the unit of the row. Nothing if the run has no such figure.
 [[nodiscard]] std::optional<double> metric_value(const Metric& metric,

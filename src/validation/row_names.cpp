@@ -1,5 +1,7 @@
 #include "validation/row_names.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -223,6 +225,13 @@ std::optional<double> number_behind(std::string_view text, std::string_view word
     if (read.ec == std::errc{}) return value;
   }
   return std::nullopt;
+}
+
+std::optional<double> end_of_range(std::string_view text, std::string_view words) {
+  const auto first = number_behind(text, words);
+  if (!first) return std::nullopt;
+  const auto last = number_behind(text, fmt::format("{} {:g}-", words, *first));
+  return last ? last : first;
 }
 
 }  // namespace moesim::validation

@@ -33,4 +33,7 @@ struct Formats {
 [[nodiscard]] std::optional<double> number_before(std::string_view text, std::string_view words);
 [[nodiscard]] std::optional<double> number_behind(std::string_view text, std::string_view words);
 
+/// The larger end of "max batch 896-1024"; the number itself if it is no range.
+[[nodiscard]] std::optional<double> end_of_range(std::string_view text, std::string_view words);
+
 }  // namespace moesim::validation

@@ -12,6 +12,9 @@
 #include "plan/memory.h"
 #include "scenario/scenario_reader.h"
 #include "validation/row_names.h"
+#include "validation/row_pools.h"
+#include "validation/row_refusal.h"
+#include "validation/row_sources.h"
 
 namespace moesim::validation {
 namespace {
@@ -31,31 +34,6 @@ constexpr double kSteadySeconds = 90;
 constexpr double kWarmUpSeconds = 30;
 constexpr std::int64_t kLeastDecoded = 512;
 
-/// Thrown inside plan_row alone.
-struct Refused {
-  std::string reason;
-};
-
-double needed(const std::optional<double>& value, const char* what) {
-  if (!value) throw Refused{fmt::format("{} is not published", what)};
-  return *value;
-}
-
-std::int64_t degree(const std::optional<double>& value, const char* what) {
-  const double x = needed(value, what);
-  constexpr double kMost = 16'384;
-  if (x < 1 || x > kMost || x != std::floor(x)) {
-    throw Refused{fmt::format("{} = {:g} is no number of GPUs", what, x)};
-  }
-  return static_cast<std::int64_t>(x);
-}
-
-std::int64_t tokens(double x) {
-  constexpr double kMost = 10'000'000;
-  if (!(x >= 0.5) || x > kMost) throw Refused{fmt::format("{:g} tokens cannot be simulated", x)};
-  return static_cast<std::int64_t>(std::llround(x));
-}
-
 class Planner {
  public:
   Planner(const PublishedRow& row, const scenario::PublishedRows& all,
@@ -64,15 +42,15 @@ class Planner {
 
   RowScenario plan() {
     names();
-    const std::string cluster_text = cluster();
+    cluster_text_ = cluster();
     const std::string workload_text = workload();
-    plan_.text = assembled(cluster_text, workload_text);
+    plan_.text = assembled(workload_text);
     return std::move(plan_);
   }
 
  private:
-  std::string assembled(const std::string& cluster_text, const std::string& workload_text) {
-    return fmt::format("model: \"{}\"\n{}{}{}{}", model_->name, cluster_text, deployment(),
+  std::string assembled(const std::string& workload_text) {
+    return fmt::format("model: \"{}\"\n{}{}{}{}", model_->name, cluster_text_, deployment(),
                        experts(), workload_text);
   }
 
@@ -118,7 +96,6 @@ class Planner {
     formats_ = *formats;
     prefill_only_ = row_.pd_mode == "prefill_only" || row_.output_tokens == 1.0;
     decode_only_ = row_.pd_mode == "decode_only";
-    if (row_.pd_mode.starts_with("disagg")) throw Refused{"separate pools are not simulated yet"};
   }
 
   std::string cluster() {
@@ -127,12 +104,19 @@ class Planner {
     dp_ = row_.dp ? degree(row_.dp, "dp") : 1;
     ep_ = row_.ep ? degree(row_.ep, "ep") : 1;
     if (dp_ > 1 && ep_ <= tp_) std::swap(dp_, replicas_);
-    const std::int64_t used = tp_ * pp_ * dp_ * replicas_;
-    const double gpus = row_.gpus.value_or(static_cast<double>(used));
+    const std::int64_t instance = tp_ * pp_ * dp_;
+    std::int64_t used = instance * replicas_;
+    if (row_.pd_mode.starts_with("disagg")) used = pools(instance);
+    const double gpus =
+        pools_ ? static_cast<double>(used) : row_.gpus.value_or(static_cast<double>(used));
     if (gpus != static_cast<double>(used)) {
       throw Refused{fmt::format("its layout takes {} GPUs, the row counts {:g}", used, gpus)};
     }
-    const std::int64_t nodes = row_.nodes ? degree(row_.nodes, "nodes") : (used + 7) / 8;
+    std::int64_t nodes = row_.nodes ? degree(row_.nodes, "nodes") : (used + 7) / 8;
+    if (pools_ && row_.gpus) {  // of as many GPUs as the row's, though one pool is simulated
+      const std::int64_t all = degree(row_.gpus, "n_gpus");
+      nodes = std::max<std::int64_t>(1, used * nodes / all);
+    }
     const std::int64_t per_node = (used + nodes - 1) / nodes;
     plan_.gpus = gpus;
     std::string text = fmt::format("cluster {{\n  gpu: \"{}\"\n  nodes: {}\n  gpus_per_node: {}\n",
@@ -149,20 +133,54 @@ class Planner {
     return text + "}\n";
   }
 
+  /// Both pools, where a load is published; else the one that the figure is of, at its limit.
+  std::int64_t pools(std::int64_t instance) {
+    pools_ = published_pools(row_.pd_mode, instance, row_.gpus, row_.nodes);
+    if (!pools_) {
+      throw Refused{
+          fmt::format("\"{}\" with {} GPUs an instance states no pools", row_.pd_mode, instance)};
+    }
+    if (row_.concurrency_per_gpu || row_.request_rate) {
+      const std::int64_t used = instance * (pools_->prefill + pools_->decode);
+      if (row_.gpus && *row_.gpus != static_cast<double>(used)) {
+        throw Refused{fmt::format("its pools take {} GPUs, the row counts {:g}", used, *row_.gpus)};
+      }
+      return used;
+    }
+    prefill_only_ = row_.metric.starts_with("input_");
+    decode_only_ = !prefill_only_;
+    replicas_ = prefill_only_ ? pools_->prefill : pools_->decode;
+    assume(fmt::format("no load is published: the {} pool alone, at its limit",
+                       prefill_only_ ? "prefill" : "decode"));
+    return instance * replicas_;
+  }
+
+  /// Layout of an instance, of both pools where both are simulated.
+  [[nodiscard]] std::string layout() const {
+    const auto degrees = [&](std::int64_t instances) {
+      return fmt::format("  tp: {}\n  pp: {}\n  dp: {}\n  ep: {}\n  replicas: {}\n", tp_, pp_, dp_,
+                         ep_, instances);
+    };
+    if (!pools_ || prefill_only_ || decode_only_) return degrees(replicas_);
+    // Pushed while the prompt is computed, or fetched when it is.
+    const bool pushed = row_.note.find("layer by layer") != std::string::npos;
+    return fmt::format("  prefill {{\n{}  }}\n  decode {{\n{}  }}\n  kv_transfer {{ mode: {} }}\n",
+                       degrees(pools_->prefill), degrees(pools_->decode),
+                       pushed ? "LAYERWISE" : "AT_END");
+  }
+
   [[nodiscard]] std::int64_t ranks() const { return dp_ * replicas_; }
 
   std::string deployment() {
     std::string text = fmt::format(
-        "deployment {{\n  engine: \"{}\"\n{}{}  tp: {}\n  pp: {}\n  dp: {}\n  ep: {}\n"
-        "  replicas: {}\n",
-        engine_->name,
+        "deployment {{\n  engine: \"{}\"\n{}{}{}", engine_->name,
         formats_.weights.empty() ? "" : fmt::format("  precision: \"{}\"\n", formats_.weights),
         formats_.kv_cache == "auto" ? ""
                                     : fmt::format("  kv_cache_dtype: \"{}\"\n", formats_.kv_cache),
-        tp_, pp_, dp_, ep_, replicas_);
+        layout());
     text += "  scheduler {\n";
     std::optional<double> sequences = number_behind(row_.note, "max_num_seqs");
-    if (const auto most = most_of_range("max batch")) sequences = most;
+    if (const auto most = end_of_range(row_.note, "max batch")) sequences = most;
     std::optional<double> batched = number_before(row_.note, "batched tokens");
     if (prefill_only_) {
       if (const auto batch = number_behind(row_.note, "batch")) {
@@ -193,44 +211,16 @@ class Planner {
     return says("DBO") || says("dual-batch overlap") || says("micro-batch");
   }
 
-  /// The larger end of "max batch 896-1024".
-  [[nodiscard]] std::optional<double> most_of_range(const char* words) const {
-    const auto first = number_behind(row_.note, words);
-    if (!first) return std::nullopt;
-    const auto last = number_behind(row_.note, fmt::format("{} {:g}-", words, *first));
-    return last ? last : first;
-  }
-
-  [[nodiscard]] const scenario::RecordedRun* recording() const {
-    for (const scenario::RecordedRun& r : all_.recordings) {
-      if (catalog_.find_model(r.model) == model_ && gpu_of(r.gpu, catalog_) == gpu_ &&
-          row_.source.find(r.source) != std::string::npos) {
-        return &r;
-      }
-    }
-    return nullptr;
-  }
-
-  [[nodiscard]] const scenario::DatasetLengths* dataset() const {
-    for (const scenario::DatasetLengths& d : all_.datasets) {
-      if (row_.source.find(d.source) != std::string::npos &&
-          catalog_.find_model(d.model) == model_) {
-        return &d;
-      }
-    }
-    return nullptr;
-  }
-
   double input_tokens() {
     if (row_.input_tokens) return *row_.input_tokens;
-    const scenario::DatasetLengths* d = dataset();
+    const scenario::DatasetLengths* d = dataset_of(row_, *model_, all_, catalog_);
     if (d == nullptr) throw Refused{"the input length is not published"};
     assume(fmt::format("{:g} input tokens: {}", d->input_tokens, d->basis));
     return d->input_tokens;
   }
 
   std::string workload() {
-    if (const scenario::RecordedRun* run = recording()) {
+    if (const scenario::RecordedRun* run = recording_of(row_, *model_, *gpu_, all_, catalog_)) {
       plan_.load = Load::Recorded;
       return fmt::format("workload {{ trace {{ file: \"{}\" format: CSV }} }}\n{}", run->file,
                          simulation("seed: 1"));
@@ -245,6 +235,7 @@ class Planner {
         "  input {{ fixed_tokens: {} }}\n  output {{ fixed_tokens: {} }}\n", input_, output_);
     auto stated = number_before(row_.note, "requests");
     if (!stated) stated = number_before(row_.source, "requests");
+    if (!stated) stated = number_behind(row_.unit, "requests of");
     if (decode_only_) return decode_round();
     if (row_.concurrency_per_gpu) return closed_loop(lengths, stated);
     if (row_.request_rate && std::isinf(*row_.request_rate)) return offline(lengths, stated);
@@ -295,11 +286,11 @@ class Planner {
     chunk_ = kMost;
     scenario::TextOrigin origin;
     origin.file_name = "published run";
-    const std::string text =
-        assembled(cluster(),
-                  "workload { concurrency: 1 input { fixed_tokens: 1 } "
-                  "output { fixed_tokens: 1 } }\nsimulation { max_requests: 1 }");
-    plan_.assumed.clear();
+    std::vector<std::string> assumed = plan_.assumed;
+    const std::string text = assembled(
+        "workload { concurrency: 1 input { fixed_tokens: 1 } "
+        "output { fixed_tokens: 1 } }\nsimulation { max_requests: 1 }");
+    plan_.assumed = std::move(assumed);
     try {
       const scenario::Scenario s = scenario::read_scenario_text(text, origin, {}, catalog_);
       const serving::Deployment& d = s.deployment;
@@ -324,7 +315,8 @@ class Planner {
   std::string offline(const std::string& lengths, const std::optional<double>& stated) {
     plan_.load = Load::Offline;
     std::int64_t requests = stated ? tokens(*stated) : 0;
-    if (const auto* d = dataset(); d != nullptr && requests == 0) requests = d->requests;
+    if (const auto* d = dataset_of(row_, *model_, all_, catalog_); d != nullptr && requests == 0)
+      requests = d->requests;
     if (requests == 0 && prefill_only_) {
       constexpr std::int64_t kTokensAtOnce = 16'384;
       requests = ranks() * kPrefillRounds * std::max<std::int64_t>(1, kTokensAtOnce / input_);
@@ -369,6 +361,8 @@ class Planner {
   const catalog::Gpu* gpu_ = nullptr;
   const catalog::Engine* engine_ = nullptr;
   Formats formats_;
+  std::string cluster_text_;
+  std::optional<PublishedPools> pools_;
   bool prefill_only_ = false;
   bool decode_only_ = false;
   std::int64_t tp_ = 1, pp_ = 1, dp_ = 1, ep_ = 1, replicas_ = 1;

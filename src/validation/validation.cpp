@@ -25,21 +25,31 @@ class Scorer {
  public:
   Scorer(const scenario::PublishedRows& rows, const std::string& family,
          const catalog::Catalog& catalog)
-      : rows_(rows),
-        family_(family),
-        catalog_(catalog),
-        question_of_(rows.rows.size(), kNone),
-        reason_(rows.rows.size()) {}
+      : rows_(rows), count_(rows.rows.size()), family_(family), catalog_(catalog) {
+    // Runs that a ratio states but nobody published stand behind the rows.
+    pairs_.resize(count_);
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (!is_relative(rows_.rows[i])) continue;
+      pairs_[i] = pair_of(rows_.rows[i], rows.rows);
+      if (pairs_[i]) continue;
+      if (auto sides = sides_of(rows_.rows[i])) {
+        pairs_[i] = Pair{rows_.rows.size(), rows_.rows.size() + 1, false};
+        rows_.rows.push_back(std::move(sides->above));
+        rows_.rows.push_back(std::move(sides->below));
+      }
+    }
+    question_of_.assign(rows_.rows.size(), kNone);
+    reason_.resize(rows_.rows.size());
+  }
 
   Validation score(int jobs, const sweep::CountProgress& progress) {
-    pairs_.resize(rows_.rows.size());
-    for (std::size_t i = 0; i < rows_.rows.size(); ++i) {
+    for (std::size_t i = 0; i < count_; ++i) {
       if (wanted(rows_.rows[i])) prepare(i);
     }
     const Answers answers = ask(questions_, catalog_, jobs, progress);
     Validation validation;
     validation.runs = answers.runs;
-    for (std::size_t i = 0; i < rows_.rows.size(); ++i) {
+    for (std::size_t i = 0; i < count_; ++i) {
       if (wanted(rows_.rows[i])) validation.rows.push_back(result(i, answers));
     }
     return validation;
@@ -57,9 +67,8 @@ class Scorer {
     } else if (row.metric.find("simulated") != std::string::npos) {
       reason_[i] = "another simulator's prediction, not a measurement";
     } else if (is_relative(row)) {
-      pairs_[i] = pair_of(row, rows_.rows);
       if (!pairs_[i]) {
-        reason_[i] = "the two runs it compares are not both published";
+        reason_[i] = "the two runs it compares are neither published nor stated by the row";
         return;
       }
       ask_for(pairs_[i]->above);
@@ -78,7 +87,7 @@ class Scorer {
       if (const double* us = std::get_if<double>(&value)) priced_[i] = *us;
       return;
     }
-    const auto metric = metric_of(row);
+    const auto metric = metric_of(row, rows_.rows);
     if (!metric) {
       reason_[i] =
           fmt::format("metric \"{}\" in \"{}\" is not one that a run has", row.metric, row.unit);
@@ -141,7 +150,8 @@ class Scorer {
     return out;
   }
 
-  const scenario::PublishedRows& rows_;
+  scenario::PublishedRows rows_;
+  std::size_t count_;  ///< Of them published.
   const std::string& family_;
   const catalog::Catalog& catalog_;
   std::vector<Question> questions_;

@@ -7,6 +7,7 @@
 #include "validation/relative_rows.h"
 #include "validation/row_metric.h"
 #include "validation/row_names.h"
+#include "validation/row_pools.h"
 
 namespace moesim::validation {
 namespace {
@@ -131,6 +132,111 @@ TEST_CASE("plan_row: decode alone is one round about the mean cache", "[validati
   CHECK_THAT(plan.text, !contains_text("overlap"));
   row.engine = "vLLM 0.11 V1 + DeepEP + DBO";
   CHECK_THAT(planned(row).text, contains_text("overlap {}"));
+}
+
+TEST_CASE("published_pools: instances, nodes, GPUs", "[validation]") {
+  const auto pools = [](std::string_view text, std::int64_t instance, double gpus, double nodes) {
+    return published_pools(text, instance, gpus, nodes).value_or(PublishedPools{});
+  };
+  CHECK(pools("disagg 1P2D (TP4 each)", 4, 12, 1).prefill == 1);
+  CHECK(pools("disagg 1P2D (TP4 each)", 4, 12, 1).decode == 2);
+  // Two nodes of 8: one instance of 16.
+  CHECK(pools("disagg 2P4D nodes", 16, 48, 6).prefill == 1);
+  CHECK(pools("disagg 2P4D nodes", 16, 48, 6).decode == 2);
+  CHECK(pools("disagg 16P+32D GPUs", 16, 48, 6).decode == 2);
+  // Four instances of 2 GPUs and one of 8, in instances of 2.
+  CHECK(pools("disagg 4P(2 GPU)+1D(8 GPU)", 2, 2, 1).prefill == 4);
+  CHECK(pools("disagg 4P(2 GPU)+1D(8 GPU)", 2, 2, 1).decode == 4);
+  CHECK(!published_pools("disagg 4P(2 GPU)+1D(8 GPU)", 16, 2.0, 1.0));
+  CHECK(!published_pools("disagg", 4, 8.0, 1.0));
+  CHECK(!published_pools("colocated", 4, 8.0, 1.0));
+}
+
+TEST_CASE("plan_row: pools under load, or the one that the figure is of", "[validation]") {
+  PublishedRow row = offline_row();
+  row.model = "Qwen3-235B-A22B";
+  row.precision = "FP8";
+  row.engine = "vLLM 0.16";
+  row.gpu = "MI300X-192G";
+  row.gpus = 8;
+  row.ep = 4;
+  row.pd_mode = "disagg 1P1D (TP4 each)";
+  row.request_rate = 8;
+  row.metric = "slo_attainment";
+  row.unit = "requests of 100";
+  row.note = "KV pulled by decode";
+  RowScenario plan = planned(row);
+  CHECK(plan.load == Load::Open);
+  CHECK_THAT(plan.text, contains_text("max_requests: 100"));
+  CHECK_THAT(plan.text, contains_text("prefill {\n  tp: 4\n  pp: 1\n  dp: 1\n  ep: 4"));
+  CHECK_THAT(plan.text, contains_text("decode {\n  tp: 4\n"));
+  CHECK_THAT(plan.text, contains_text("kv_transfer { mode: AT_END }"));
+  row.note = "KV pushed layer by layer";
+  CHECK_THAT(planned(row).text, contains_text("kv_transfer { mode: LAYERWISE }"));
+  row.gpus = 12;
+  CHECK_THAT(reason(row), contains_text("its pools take 8 GPUs, the row counts 12"));
+
+  // Without a load, what was measured is one pool: 2 of the 4 nodes.
+  row = offline_row();
+  row.model = "DeepSeek-R1 671B";
+  row.precision = "FP8";
+  row.engine = "vLLM";
+  row.gpu = "MI300X-192G";
+  row.gpus = 32;
+  row.nodes = 4;
+  row.tp = 1;
+  row.dp = row.ep = 16;
+  row.pd_mode = "disagg 2P2D nodes";
+  row.request_rate.reset();
+  row.metric = "input_throughput_per_node";
+  plan = planned(row);
+  CHECK(plan.gpus == 16);
+  CHECK_THAT(plan.text, contains_text("nodes: 2\n  gpus_per_node: 8"));
+  CHECK_THAT(plan.text, contains_text("output { fixed_tokens: 1 }"));
+  CHECK_THAT(plan.assumed.front(), contains_text("the prefill pool alone"));
+  row.metric = "output_throughput_per_node";
+  CHECK(planned(row).load == Load::DecodeRound);
+}
+
+TEST_CASE("sides_of: both runs of a ratio from its own columns", "[validation]") {
+  PublishedRow row = offline_row();
+  row.metric = "speedup_dp8ep_over_tp8ep";
+  row.unit = "ratio";
+  row.gpus = 8;
+  row.tp.reset();
+  row.dp.reset();
+  row.ep.reset();
+  row.request_rate.reset();
+  row.concurrency_per_gpu = 8;
+  const auto sides = sides_of(row);
+  REQUIRE(sides);
+  CHECK(sides->above.dp == 8.0);
+  CHECK(sides->above.tp == 1.0);
+  CHECK(sides->above.ep == 8.0);
+  CHECK(sides->below.tp == 8.0);
+  CHECK(sides->below.dp == 1.0);
+  CHECK(sides->below.ep == 8.0);
+  CHECK(sides->above.metric == "throughput");
+  row.concurrency_per_gpu.reset();
+  CHECK(!sides_of(row));  // at what load is not published
+  row.concurrency_per_gpu = 8;
+  row.gpus = 16;
+  CHECK(!sides_of(row));  // the layouts take 8
+}
+
+TEST_CASE("metric_of: a table states its objective once", "[validation]") {
+  PublishedRow first = offline_row();
+  first.metric = "slo_attainment";
+  first.unit = "requests of 100";
+  PublishedRow second = first;
+  first.note = "SLO TTFT<1 s and ITL<50 ms";
+  CHECK(!metric_of(second));
+  const auto metric = metric_of(second, {first, second});
+  REQUIRE(metric);
+  CHECK(metric->ttft_limit_ms == 1000);
+  CHECK(metric->itl_limit_ms == 50);
+  second.source = "another table";
+  CHECK(!metric_of(second, {first, second}));
 }
 
 TEST_CASE("plan_row: says why a row is left out", "[validation]") {
