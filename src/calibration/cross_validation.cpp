@@ -139,6 +139,7 @@ std::optional<catalog::ErrorBand> transferred(const Study& study,
                                               const std::vector<CurveRows>& rows, std::size_t from,
                                               const std::vector<double>& coefficients) {
   std::vector<double> all(study.samples().size(), kNone);
+  const std::vector<double> taken = operators::carried(coefficients, study.coefficients());
   Rows others;
   const catalog::CurveKey& own = study.curves()[from];
   for (std::size_t other = 0; other < rows.size(); ++other) {
@@ -147,7 +148,7 @@ std::optional<catalog::ErrorBand> transferred(const Study& study,
         key.variant != own.variant) {
       continue;
     }
-    predict_rows(study, rows[other].rows, coefficients, all);
+    predict_rows(study, rows[other].rows, taken, all);
     others.insert(others.end(), rows[other].rows.begin(), rows[other].rows.end());
   }
   if (others.empty()) return std::nullopt;
@@ -217,7 +218,9 @@ Predictions predict_study(const Study& study, const catalog::CurveSet& curves) {
                                    key.engine, key.variant);
     if (!match) return;
     result.estimated[c] = match->estimate || match->curve->key.variant != key.variant ? 1 : 0;
-    predict_rows(study, rows[c].rows, operators::values_of(*match->curve, study.coefficients()),
+    predict_rows(study, rows[c].rows,
+                 operators::values_for(study.gpu_of(static_cast<std::int32_t>(c)), *match,
+                                       study.coefficients()),
                  result.predicted);
   });
   return result;

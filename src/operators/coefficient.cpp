@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "core/check.h"
 #include "operators/batched_gemm_curve.h"
@@ -81,6 +82,19 @@ std::vector<double> values_of(const catalog::Curve& curve, std::span<const Coeff
     values.push_back(found->value);
   }
   return values;
+}
+
+std::vector<double> carried(std::vector<double> values, std::span<const CoefficientSpec> specs) {
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i].stays) values[i] = 0.0;
+  }
+  return values;
+}
+
+std::vector<double> values_for(const catalog::Gpu& gpu, const catalog::CurveMatch& match,
+                               std::span<const CoefficientSpec> specs) {
+  std::vector<double> values = values_of(*match.curve, specs);
+  return match.gpu->name == gpu.name ? values : carried(std::move(values), specs);
 }
 
 }  // namespace moesim::operators

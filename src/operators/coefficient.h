@@ -20,6 +20,8 @@ struct CoefficientSpec {
   double start = 0;
   double lower = 0;
   double upper = 0;
+  /// Of the measured board alone (its power limit, say): on another GPU the coefficient is 0.
+  bool stays = false;
 };
 
 /// Coefficients of the curves of `operation`, in the order their class takes them; empty if there
@@ -31,5 +33,12 @@ struct CoefficientSpec {
 /// Values of a curve in the order of `specs`. Precondition: the curve has each of them.
 [[nodiscard]] std::vector<double> values_of(const catalog::Curve& curve,
                                             std::span<const CoefficientSpec> specs);
+/// The same without what stays with the GPU of the curve, for another one.
+[[nodiscard]] std::vector<double> carried(std::vector<double> values,
+                                          std::span<const CoefficientSpec> specs);
+/// Values of the curve found for `gpu`: its own, or carried from another GPU.
+[[nodiscard]] std::vector<double> values_for(const catalog::Gpu& gpu,
+                                             const catalog::CurveMatch& match,
+                                             std::span<const CoefficientSpec> specs);
 
 }  // namespace moesim::operators

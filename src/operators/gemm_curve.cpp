@@ -21,7 +21,7 @@ constexpr std::array<CoefficientSpec, 16> kSpecs = {{
     {.name = "cache_gain", .start = 3.0, .lower = 1.0, .upper = 20.0},
     {.name = "store", .start = 0.3, .lower = 0.001, .upper = 10.0},
     {.name = "split_us", .start = 3.0, .lower = 0.01, .upper = 100.0},
-    {.name = "slowdown", .start = 0.1, .lower = 0.001, .upper = 1.0},
+    {.name = "slowdown", .start = 0.1, .lower = 0.001, .upper = 1.0, .stays = true},
     {.name = "settle_us", .start = 3000.0, .lower = 100.0, .upper = 30000.0},
     {.name = "quantise", .start = 0.5, .lower = 0.05, .upper = 1.0},
     {.name = "quantise_gain", .start = 2.0, .lower = 1.0, .upper = 10.0},

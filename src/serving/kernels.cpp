@@ -73,10 +73,11 @@ operators::GemmTimer Kernels::gemm(StepPart part, const catalog::WeightFormat& w
   const Bytes activation = d.precision.activation_element;
   if (!d.roofline_only.gemm) {
     if (const auto match = find(part, "gemm", weights)) {
-      return {weights, activation, d.cluster.gpu,
-              operators::GemmCurve(catalog::achievable(d.cluster.gpu, *match->gpu),
-                                   format_of(*match->curve, weights),
-                                   values_of(*match->curve, operators::GemmCurve::coefficients()))};
+      return {
+          weights, activation, d.cluster.gpu,
+          operators::GemmCurve(
+              catalog::achievable(d.cluster.gpu, *match->gpu), format_of(*match->curve, weights),
+              values_for(d.cluster.gpu, *match, operators::GemmCurve::coefficients()))};
     }
   } else {
     note(part, "gemm", std::nullopt);
@@ -137,7 +138,7 @@ std::optional<operators::MlaBlockCurve> Kernels::mla_block(const catalog::Attent
       catalog::achievable(d.cluster.gpu, *match->gpu),
       format_of(*match->curve, d.precision.attention), *operators::kernel_format(cache),
       operators::MlaShape::of(attention, d.model.hidden, d.layout.tp),
-      values_of(*match->curve, operators::MlaBlockCurve::coefficients()));
+      values_for(d.cluster.gpu, *match, operators::MlaBlockCurve::coefficients()));
 }
 
 operators::ExpertKernels Kernels::experts(const operators::ExpertShape& shape,
@@ -200,7 +201,7 @@ operators::ExpertCurve Kernels::grouped_curve(const CurveMatch& match,
                                  .matrices = shape.matrices,
                                  .local_experts = local_experts,
                                  .topk = setting.topk},
-          values_of(*match.curve, operators::ExpertCurve::coefficients())};
+          values_for(d.cluster.gpu, match, operators::ExpertCurve::coefficients())};
 }
 
 std::optional<operators::ExpertKernels> Kernels::exchanged_experts(
@@ -227,7 +228,7 @@ std::optional<operators::ExpertKernels> Kernels::exchanged_experts(
   return operators::ExpertKernels(
       operators::DeepEpExpertCurve(
           catalog::achievable(d.cluster.gpu, *match->gpu), shape, format_of(*match->curve, weights),
-          values_of(*match->curve, operators::DeepEpExpertCurve::coefficients())),
+          values_for(d.cluster.gpu, *match, operators::DeepEpExpertCurve::coefficients())),
       setting);
 }
 

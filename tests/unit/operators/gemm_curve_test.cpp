@@ -2,6 +2,7 @@
 
 #include <rapidcheck.h>
 
+#include <string>
 #include <vector>
 
 #include "tests/support/aborts.h"
@@ -103,6 +104,25 @@ TEST_CASE("GemmCurve: a hot GPU slows down", "[operators][oracle]") {
   // 26.2144 (1 + 0.5 * 26.2144 / (26.2144 + 26.2144)) = 26.2144 * 1.25.
   CHECK_THAT(us(arithmetic_gpu(), {.slowdown = 0.5, .settle_us = 26.2144}, {64, 64, 32'000}),
              WithinRel(32.768, 1e-6));
+}
+
+TEST_CASE("GemmCurve: how far clocks fall stays with the GPU measured", "[operators]") {
+  catalog::Gpu measured = toy_gpu();
+  catalog::Curve curve;
+  curve.key = {.operation = "gemm", .gpu = measured.name, .dtype = "bf16"};
+  for (const CoefficientSpec& spec : GemmCurve::coefficients()) {
+    curve.coefficients.push_back({std::string(spec.name), spec.start});
+  }
+  catalog::CurveMatch match;
+  match.curve = &curve;
+  match.gpu = &measured;
+  CHECK(values_for(measured, match, GemmCurve::coefficients()) ==
+        values_of(curve, GemmCurve::coefficients()));
+  catalog::Gpu other = measured;
+  other.name = "other";
+  std::vector<double> expected = values_of(curve, GemmCurve::coefficients());
+  expected[12] = 0.0;  // slowdown, and nothing else
+  CHECK(values_for(other, match, GemmCurve::coefficients()) == expected);
 }
 
 TEST_CASE("GemmCurve: one token reads the weights", "[operators][oracle]") {
