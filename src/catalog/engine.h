@@ -6,6 +6,7 @@
 // Layer: catalog.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -43,9 +44,23 @@ struct SettingName {
   SchedulerSetting means = SchedulerSetting::MaxSequences;
 };
 
+/// When a scheduler starts a request.
+enum class Admission {
+  AsNeeded,       ///< Blocks for the prompt suffice; sequences are preempted when they run out.
+  Guaranteed,     ///< Blocks to the end of the answer are set apart: nothing is preempted.
+  NewTokenRatio,  ///< As needed, with a share of the running answers kept free.
+};
+
 /// What its scheduler can do beside serving in order of arrival.
 struct EngineScheduling {
   bool priority = false;  ///< Serves by priority.
+  bool swap = false;      ///< Preempts by swapping to the host, too.
+  /// When it starts a request: what it can do, its default first. Never empty.
+  std::vector<Admission> admission = {Admission::AsNeeded};
+  bool prompts_apart = false;  ///< Prompts run alone, unless it is asked to mix them.
+  [[nodiscard]] bool admits(Admission how) const {
+    return std::find(admission.begin(), admission.end(), how) != admission.end();
+  }
 };
 
 struct Engine {

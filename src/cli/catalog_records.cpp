@@ -194,6 +194,24 @@ Table show_recipe(const catalog::PrecisionRecipe& recipe) {
   return record.take();
 }
 
+namespace {
+
+void add_scheduling(const catalog::EngineScheduling& s, Record& record) {
+  const auto yes_or_no = [](bool value) { return std::string(value ? "yes" : "no"); };
+  std::vector<std::string> admission;
+  for (const catalog::Admission how : s.admission) {
+    admission.emplace_back(how == catalog::Admission::Guaranteed      ? "guaranteed"
+                           : how == catalog::Admission::NewTokenRatio ? "new token ratio"
+                                                                      : "as needed");
+  }
+  record.add("priority", "serves by priority", yes_or_no(s.priority));
+  record.add("swap", "swaps to the host", yes_or_no(s.swap));
+  record.add("admission", "admits", joined(admission));
+  record.add("prompts_apart", "prompts run alone", yes_or_no(s.prompts_apart));
+}
+
+}  // namespace
+
 Table show_engine(const catalog::Engine& engine) {
   Record record;
   record.add("name", "engine", engine.name);
@@ -202,8 +220,7 @@ Table show_engine(const catalog::Engine& engine) {
   record.add("iteration_overhead_source", "  source", engine.iteration_overhead_source);
   record.add("gpu_memory_utilization", "share of memory", engine.gpu_memory_utilization);
   record.add("block_size_tokens", "tokens per block", engine.block_size);
-  record.add("priority", "serves by priority",
-             std::string(engine.scheduling.priority ? "yes" : "no"));
+  add_scheduling(engine.scheduling, record);
   record.add("source", "source", engine.source);
   for (const catalog::EngineSupport& s : engine.families) {
     std::string text = to_words(s.status);

@@ -58,6 +58,7 @@ void fill(const serving::TimeBreakdown& from, proto::TimeBreakdown& to) {
   to.set_head(part(StepPart::Head));
   to.set_engine_overhead(part(StepPart::Overhead));
   if (part(StepPart::Migration) > 0.0) to.set_moving_experts(part(StepPart::Migration));
+  if (part(StepPart::Swap) > 0.0) to.set_swapping(part(StepPart::Swap));
   to.set_pipeline_bubble(rounded(from.pipeline_bubble));
   to.set_idle(rounded(from.idle));
   to.set_kv_wait_ms(rounded(from.kv_wait_ms));
@@ -131,6 +132,12 @@ void fill(const serving::KvSummary& from, proto::KvCache& to) {
   to.set_blocks_per_rank(static_cast<double>(from.blocks_per_rank));
   to.set_peak_blocks(static_cast<double>(from.peak_blocks));
   to.set_preemptions(static_cast<double>(from.preemptions));
+  if (!from.swap) return;
+  proto::SwapReport& swap = *to.mutable_swap();
+  swap.set_blocks_per_rank(static_cast<double>(from.swap->room));
+  swap.set_peak_blocks(static_cast<double>(from.swap->peak));
+  swap.set_swaps(static_cast<double>(from.swap->swaps));
+  swap.set_blocks_moved(static_cast<double>(from.swap->moved));
 }
 
 void fill(const serving::ClassSummary& from, proto::ClassReport& to) {

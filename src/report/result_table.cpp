@@ -170,6 +170,17 @@ std::string time(const serving::RunResult& r) {
   return page;
 }
 
+/// What preemption did, where sequences are swapped.
+std::string swapping(const serving::KvSummary& kv) {
+  if (!kv.swap) return "";
+  return labelled(
+      "swapping",
+      fmt::format("{} of {} preemptions to the host, {} blocks out and in; most there {} of {}",
+                  count_text(kv.swap->swaps), count_text(kv.preemptions),
+                  count_text(kv.swap->moved), count_text(kv.swap->peak),
+                  count_text(kv.swap->room)));
+}
+
 /// Each pool's rate and idle time, and what the way between them takes.
 std::string pools(const serving::RunResult& r) {
   if (!r.handover) return "";
@@ -273,6 +284,7 @@ std::string result_table(const sweep::ScenarioResult& r) {
   if (r.fits) {
     page += "\n" + service(r) + "\n" + time(r.run) + "\n";
     page += classes(r.run);
+    page += swapping(r.run.kv);
     page += pools(r.run);
     if (r.run.experts.present) page += experts(r.run.experts);
     if (r.run.prefix) page += labelled("prefixes", prefix_text(*r.run.prefix));

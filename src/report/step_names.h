@@ -12,12 +12,13 @@ namespace moesim::report {
 
 /// In the order of serving::StepPart.
 inline constexpr std::array<std::string_view, serving::kStepParts> kPartNames = {
-    "attention",  "feed-forward",     "experts", "dispatch",        "combine",
-    "all-reduce", "waiting for rank", "head",    "engine overhead", "moving experts"};
+    "attention",       "feed-forward",   "experts",          "dispatch",
+    "combine",         "all-reduce",     "waiting for rank", "head",
+    "engine overhead", "moving experts", "swapping"};
 
 /// In the order of serving::Limit.
 inline constexpr std::array<std::string_view, serving::kLimits> kLimitNames = {
-    "arithmetic",     "memory bandwidth", "kernel launches",
-    "scale-up links", "scale-out links",  "message latency"};
+    "arithmetic",      "memory bandwidth", "kernel launches", "scale-up links",
+    "scale-out links", "message latency",  "host link"};
 
 }  // namespace moesim::report

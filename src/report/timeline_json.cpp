@@ -54,6 +54,9 @@ std::string span_args(const TimelineSpan& span, const RankBatch& batch, std::siz
       return args;
     case StepPart::Migration:
       break;
+    case StepPart::Swap:
+      args += fmt::format(R"(,"blocks":{})", batch.swapped_blocks);
+      break;
     case StepPart::Attention:
       args += fmt::format(R"(,"tokens":{},"decoding_sequences":{},"prompt_tokens":{})", span.tokens,
                           batch.decode_sequences, batch.prefill_tokens);

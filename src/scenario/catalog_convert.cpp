@@ -238,6 +238,26 @@ catalog::SchedulerSetting meaning(proto::EngineSetting::Meaning means) {
   }
 }
 
+catalog::EngineScheduling scheduling(const proto::EngineScheduling& message) {
+  catalog::EngineScheduling can{.priority = message.priority(),
+                                .swap = message.swap(),
+                                .prompts_apart = message.prompts_apart()};
+  if (message.admission_size() > 0) can.admission.clear();
+  for (int i = 0; i < message.admission_size(); ++i) {
+    switch (message.admission(i)) {
+      case proto::EngineScheduling::GUARANTEED:
+        can.admission.push_back(catalog::Admission::Guaranteed);
+        break;
+      case proto::EngineScheduling::NEW_TOKEN_RATIO:
+        can.admission.push_back(catalog::Admission::NewTokenRatio);
+        break;
+      default:
+        can.admission.push_back(catalog::Admission::AsNeeded);
+    }
+  }
+  return can;
+}
+
 }  // namespace
 
 catalog::Engine convert_engine(const proto::Engine& message, const MessageScope& scope) {
@@ -262,7 +282,7 @@ catalog::Engine convert_engine(const proto::Engine& message, const MessageScope&
   if (scope.has("enable_chunked_prefill")) {
     engine.chunked_prefill = scope.flag("enable_chunked_prefill");
   }
-  engine.scheduling = {.priority = message.scheduling().priority()};
+  engine.scheduling = scheduling(message.scheduling());
   for (int i = 0; i < message.setting_size(); ++i) {
     const MessageScope part(scope, message.setting(i), "setting", i);
     const std::string name = part.required_text("name");

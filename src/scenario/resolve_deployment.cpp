@@ -160,6 +160,7 @@ void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
   }
   s.enable_chunked_prefill = scheduler.enable_chunked_prefill();
   resolve_scheduling_policy(scheduler);
+  resolve_eviction(scheduler);
   if (!scheduler.has_gpu_memory_utilization()) {
     scheduler.set_gpu_memory_utilization(d.engine.gpu_memory_utilization);
   }

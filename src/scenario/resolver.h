@@ -86,6 +86,10 @@ class Resolver {
   void resolve_assumed_reuse(proto::PrefixReuse& reuse);
   void check_prefix_blocks(const workload::Trace& trace);
   void resolve_scheduling_policy(proto::Scheduler& scheduler);
+  // When requests begin and what is evicted, in resolve_eviction.cpp.
+  void resolve_eviction(proto::Scheduler& scheduler);
+  void resolve_preemption(proto::Scheduler& scheduler);
+  void resolve_admission(proto::Scheduler& scheduler);
   void resolve_classes(proto::Workload& workload);
   /// Where all classes have lengths of their own the workload needs none.
   void lengths_of_classes(const proto::Workload& workload, workload::WorkloadModel& model);

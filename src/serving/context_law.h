@@ -37,6 +37,7 @@ struct RankBatch {
   std::int32_t prefill_chunks = 0;  ///< Prompts that the tokens belong to.
   std::int32_t logit_rows = 0;      ///< Rows of the head: tokens of decoding sequences, and prompts
                                     ///< that end here.
+  std::int32_t swapped_blocks = 0;  ///< KV blocks copied to the host or back before it starts.
   /// Per law, summed over sequences: keys that the last query of each reads. The j-th before it
   /// reads j fewer, where no cap cuts both short.
   std::array<std::int64_t, kMaxContextLaws> decode_context{};

@@ -24,6 +24,8 @@ class DecodeSet {
   DecodeSet(std::int64_t block_size, std::span<const ContextLaw> laws, std::int32_t window = 0);
 
   [[nodiscard]] std::int32_t size() const { return size_; }
+  /// Tokens that a step runs for each member.
+  [[nodiscard]] std::int64_t queries() const { return 1 + window_; }
   /// New KV blocks a step needs that adds so many tokens to each member.
   [[nodiscard]] std::int64_t blocks_needed(std::int64_t tokens = 1) const;
   /// A prefilled sequence of `context` cached tokens joins and will emit `remaining` >= 1 tokens.
@@ -31,6 +33,10 @@ class DecodeSet {
   void join(SequenceIndex index, Sequence& sequence, std::int64_t context, std::int32_t remaining);
   /// A member leaves before its end (preempted). Returns the tokens it has generated here.
   std::int32_t leave(SequenceIndex index, Sequence& sequence);
+  /// Tokens a member has generated here.
+  [[nodiscard]] std::int32_t generated_of(const Sequence& sequence) const {
+    return static_cast<std::int32_t>(emitted_ - sequence.joined_at);
+  }
   /// KV blocks a member holds.
   [[nodiscard]] std::int64_t blocks_of(const Sequence& sequence) const {
     return (sequence.context_base + emitted_ + window_ + block_size_ - 1) / block_size_;

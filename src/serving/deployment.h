@@ -34,13 +34,24 @@ enum class SchedulingPolicy {
   Priority,  ///< The lowest value, then by arrival; the highest value is preempted first.
 };
 
+/// What becomes of a preempted sequence.
+enum class PreemptionMode {
+  Recompute,  ///< It is computed again.
+  Swap,       ///< Its blocks are copied to the host and back, while there is room.
+};
+
 /// Scheduler settings by the engines' own names. Counts are per attention-DP rank.
 struct SchedulerSettings {
   std::int64_t max_num_seqs = 256;  ///< Sequences running at once.
   std::int64_t max_num_batched_tokens =
       8192;  ///< Tokens of one iteration, all of its sequences together.
   bool enable_chunked_prefill = true;
+  bool prompts_apart = false;  ///< Iterations with prompts hold nothing else.
   SchedulingPolicy policy = SchedulingPolicy::Fcfs;
+  PreemptionMode preemption = PreemptionMode::Recompute;
+  Bytes swap_space{};  ///< Of the host, for each GPU.
+  catalog::Admission admission = catalog::Admission::AsNeeded;
+  double conservativeness = 1.0;  ///< Of Admission::NewTokenRatio.
   double gpu_memory_utilization = 0.9;
   std::int64_t block_size = 16;  ///< Tokens per KV block.
   Speculation speculation{};     ///< Of decode steps.

@@ -27,7 +27,7 @@ void Handover::ask(SequenceIndex sequence, SimTime now) {
 SequenceIndex Handover::place(SimTime now) {
   if (waiting_.empty()) return kNoSequence;
   const SequenceIndex sequence = waiting_.front();
-  const std::int64_t input = sequences_[sequence].input_tokens;
+  const Sequence& moving = sequences_[sequence];
   const auto ranks = static_cast<std::size_t>(decode_.deployment().layout.dp);
   const std::size_t count = decode_.instances().size() * ranks;
   std::int64_t fewest = -1;
@@ -35,7 +35,7 @@ SequenceIndex Handover::place(SimTime now) {
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t candidate = (next_ + i) % count;
     const RankScheduler& rank = decode_.instances()[candidate / ranks].ranks()[candidate % ranks];
-    if (!rank.can_reserve(input) || (fewest >= 0 && rank.requests() >= fewest)) continue;
+    if (!rank.can_reserve(moving) || (fewest >= 0 && rank.requests() >= fewest)) continue;
     fewest = rank.requests();
     best = candidate;
     if (fewest == 0) break;
@@ -45,7 +45,7 @@ SequenceIndex Handover::place(SimTime now) {
   next_ = (best + 1) % count;
   Hop& hop = hops_[at(sequence)];
   hop.target = {.instance = best / ranks, .rank = best % ranks};
-  decode_.instances()[hop.target.instance].ranks()[hop.target.rank].reserve(input);
+  decode_.instances()[hop.target.instance].ranks()[hop.target.rank].reserve(moving);
   hop.waited = now - hop.asked;
   sums_.wait += hop.waited.seconds();
   if (hop.computed) {

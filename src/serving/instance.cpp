@@ -43,6 +43,11 @@ Instance::Instance(const Deployment& deployment, ModelCost& model,
   }
 }
 
+void Instance::swap_to_host(std::int64_t blocks_per_rank, const SwapPrice& price) {
+  cost_.price_swaps(price);
+  for (RankScheduler& rank : ranks_) rank.swap_to_host(blocks_per_rank);
+}
+
 std::optional<Instance::Started> Instance::start(SimTime now) {
   if (stage_free_.front() > now) return std::nullopt;
   auto started = try_lanes(now);

@@ -53,6 +53,9 @@ class Instance {
   /// does.
   [[nodiscard]] std::optional<SimTime> next_loaded(SimTime now) const;
 
+  /// Room for preempted sequences of each rank, and what it takes to get there.
+  void swap_to_host(std::int64_t blocks_per_rank, const SwapPrice& price);
+
   /// From here on experts are drawn as in this plan, which must outlive it.
   void draw_from(const ExpertPlan& plan) { cost_.draw_from(plan); }
 

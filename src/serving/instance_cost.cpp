@@ -232,6 +232,7 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     add_ends(ranks, s, time);
     add_launches(ranks, stages_[s], time);
     add_engine_overhead(*deployment_, ranks, s == 0, stages_[s].layers(), time);
+    add_swaps(ranks, time);
     if (stage != nullptr && !split) draw_stage(ranks, s, *stage);
     count_exchanges(ranks.size(), stages_[s], time);
     add_drafts(ranks, s, prefill, stage, time);

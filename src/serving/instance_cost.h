@@ -25,6 +25,7 @@
 #include "serving/rebalancer.h"
 #include "serving/sampled_experts.h"
 #include "serving/step_time.h"
+#include "serving/swap_space.h"
 #include "serving/timeline.h"
 #include "serving/token_cost.h"
 #include "serving/two_batch_schedule.h"
@@ -96,6 +97,8 @@ class InstanceCost {
     if (sampled_) sampled_->forget();
   }
   /// From here on the experts' part of most iterations is sampled from exact ones. Nothing to do
+  /// What KV blocks cost that are copied to the host or back.
+  void price_swaps(const SwapPrice& price) { swap_price_ = price; }
   /// for dense models.
   void sample_experts(std::uint64_t seed, std::int64_t replica);
   /// What rebalancing has done so far; nothing where there is none.
@@ -211,6 +214,9 @@ class InstanceCost {
                       StageTimeline* drawn, StepTime& time);
   void book_halves(const Stage& stage, const TwoBatchTime& run, StepTime& time) const;
 
+  /// Before a stage computes: blocks to the host and back, each rank its own.
+  void add_swaps(std::span<const RankBatch> ranks, StepTime& time) const;
+  [[nodiscard]] LimitedTime swap_time(const RankBatch& batch) const;
   // Rebalancing, in instance_rebalancing.cpp.
   void begin_moves();
   void add_moves(std::size_t stage_index, StepTime& time);
@@ -248,6 +254,7 @@ class InstanceCost {
   ModelCost* model_;
   std::vector<Stage> stages_;
   std::optional<ExpertCost> experts_;
+  SwapPrice swap_price_;
   std::unique_ptr<Rebalancer> rebalancer_;
   std::optional<SampledExperts> sampled_;
   std::span<const ExpertLayerTime> sampled_layers_;  ///< Of this iteration; empty: it is exact.

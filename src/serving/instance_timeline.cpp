@@ -20,6 +20,8 @@ StageDrawing InstanceCost::begin_drawing(std::span<const RankBatch> ranks, std::
       engine_host_time(*deployment_, ranks, stage_index == 0, stages_[stage_index].layers()));
   for (std::size_t r = 0; r < drawing.ranks(); ++r) {
     drawing.add(r, {.part = StepPart::Migration, .by = moving, .length = moving.sum()});
+    const LimitedTime swap = swap_time(ranks[r / static_cast<std::size_t>(layout.tp)]);
+    drawing.add(r, {.part = StepPart::Swap, .by = swap, .length = swap.sum()});
     drawing.add(r, {.part = StepPart::Overhead, .length = overhead});
   }
   if (stage_index == 0 && !last) draw_ends(ranks, true, false, drawing);

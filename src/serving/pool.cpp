@@ -1,5 +1,7 @@
 #include "serving/pool.h"
 
+#include <algorithm>
+
 namespace moesim::serving {
 
 Pool::Pool(const Deployment& deployment, const topology::Topology& topology,
@@ -15,9 +17,22 @@ Pool::Pool(const Deployment& deployment, const topology::Topology& topology,
   for (std::int64_t r = 0; r < deployment.layout.replicas; ++r) {
     instances_.emplace_back(deployment, model_, topology, experts_ ? &*experts_ : nullptr, r,
                             memory.kv_blocks_per_rank, sequences, run);
+    if (deployment.scheduler.preemption == PreemptionMode::Swap) swap_to_host(instances_.back());
     if (deployment.role != PoolRole::Prefill) continue;
     for (RankScheduler& rank : instances_.back().ranks()) rank.hand_over_prompts();
   }
+}
+
+void Pool::swap_to_host(Instance& instance) {
+  const SchedulerSettings& s = deployment_->scheduler;
+  const catalog::Fabric& link = deployment_->cluster.pcie;
+  // A model may keep nothing that grows with the context.
+  const Bytes block =
+      std::max(static_cast<double>(s.block_size) * kToken * memory_->kv_bytes_per_token_per_gpu,
+               1.0 * kByte);
+  instance.swap_to_host(
+      static_cast<std::int64_t>(s.swap_space / block),
+      {.latency = link.latency, .per_block = block / (link.efficiency * link.bandwidth)});
 }
 
 void Pool::cache_prefixes(std::int64_t hash_tokens, const AssumedReuse& assumed) {

@@ -61,6 +61,8 @@ class Pool {
   }
 
  private:
+  void swap_to_host(Instance& instance);
+
   const Deployment* deployment_;
   const plan::MemoryReport* memory_;
   ModelCost model_;

@@ -89,6 +89,9 @@ KvSummary Pool::kv() const {
     for (const RankScheduler& rank : instance.ranks()) {
       kv.peak_blocks = std::max(kv.peak_blocks, rank.peak_blocks());
       kv.preemptions += rank.preemptions();
+      if (rank.swap() == nullptr) continue;
+      if (!kv.swap) kv.swap.emplace();
+      kv.swap->add(rank.swap()->counts());
     }
   }
   return kv;

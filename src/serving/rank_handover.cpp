@@ -32,14 +32,19 @@ std::int64_t RankScheduler::blocks_to_receive(std::int64_t input) const {
   return blocks_for(input + settings_.speculation.window());
 }
 
-bool RankScheduler::can_reserve(std::int64_t input) const {
+bool RankScheduler::can_reserve(const Sequence& sequence) const {
+  const std::int64_t free = kv_.available() - (guarantees() ? promised_ : 0);
+  const std::int64_t need =
+      guarantees() ? promise_for(sequence) : blocks_to_receive(sequence.input_tokens);
   // Those that were preempted here come first.
-  return waiting_.count() == 0 && requests_ < settings_.max_num_seqs &&
-         blocks_to_receive(input) <= kv_.available();
+  return waiting_.count() == 0 && swapped_.count() == 0 && requests_ < settings_.max_num_seqs &&
+         need <= free;
 }
 
-void RankScheduler::reserve(std::int64_t input) {
-  kv_.take(blocks_to_receive(input));
+void RankScheduler::reserve(const Sequence& sequence) {
+  const std::int64_t blocks = blocks_to_receive(sequence.input_tokens);
+  kv_.take(blocks);
+  if (guarantees()) promised_ += promise_for(sequence) - blocks;
   ++requests_;
   ++expected_;
 }
@@ -58,6 +63,7 @@ void RankScheduler::seat_received(Lane& lane) {
     Sequence& s = (*pool_)[index];
     s.prefilled = s.prefill_target;
     s.blocks = 0;  // While it decodes the set counts them.
+    if (guarantees()) s.promised = static_cast<std::int32_t>(promise_for(s));
     link(lane, index);
     lane.decode.join(index, s, s.prefill_target, s.output_tokens - s.generated);
     lane.fresh.push_back(index);

@@ -1,6 +1,7 @@
 #include "serving/rank_scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/check.h"
 #include "operators/attention.h"
@@ -14,6 +15,8 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
       laws_(laws.begin(), laws.end()),
       pool_(&pool),
       waiting_(settings.policy, pool),
+      swapped_(settings.policy, pool),
+      token_ratio_(first_token_ratio(settings)),
       kv_(kv_blocks, settings.block_size) {
   lanes_.reserve(static_cast<std::size_t>(lanes));
   for (std::int64_t i = 0; i < lanes; ++i) {
@@ -24,7 +27,7 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
 }
 
 void RankScheduler::enqueue(SequenceIndex index) {
-  ++requests_;
+  if (requests_++ == 0) token_ratio_ = first_token_ratio(settings_);
   backlog_ += (*pool_)[index].prefill_target;
   waiting_.arrive(index);
 }
@@ -68,6 +71,7 @@ void RankScheduler::unlink(Lane& lane, SequenceIndex index) {
 }
 
 SequenceIndex RankScheduler::victim(const Lane& lane) const {
+  if (estimates()) return least_generated(lane);
   if (settings_.policy == SchedulingPolicy::Fcfs) return lane.youngest;
   SequenceIndex last = lane.oldest;
   for (SequenceIndex at = last; at != kNoSequence; at = (*pool_)[at].younger) {
@@ -77,6 +81,8 @@ SequenceIndex RankScheduler::victim(const Lane& lane) const {
 }
 
 std::int64_t RankScheduler::preempt(Lane& lane, SequenceIndex index) {
+  MOESIM_CHECK(!guarantees(), "a sequence is evicted whose blocks were set apart");
+  if (swap_ && swap_out(lane, index)) return drop_chunk(lane, index);
   Sequence& s = (*pool_)[index];
   if (s.decoding) {
     kv_.leave(pool_->prompt(index), s, lane.decode.blocks_of(s));
@@ -94,7 +100,11 @@ std::int64_t RankScheduler::preempt(Lane& lane, SequenceIndex index) {
   backlog_ += s.prefill_target;
   ++s.preemptions;
   ++preemptions_;
-  waiting_.come_back(index);
+  if (estimates()) {
+    waiting_.arrive(index);  // SGLang puts it behind all that wait.
+  } else {
+    waiting_.come_back(index);
+  }
   return drop_chunk(lane, index);
 }
 
@@ -113,16 +123,19 @@ RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now) {
   lane.decoding_in_flight = 0;
   preemptions_before_plan_ = preemptions_;
   if (!received_.empty()) seat_received(lane);
-  return settings_.enable_chunked_prefill ? plan_mixed(lane, now) : plan_separate(lane, now);
+  const bool mixed = settings_.enable_chunked_prefill && !settings_.prompts_apart;
+  RankBatch batch = mixed ? plan_mixed(lane, now) : plan_separate(lane, now);
+  if (batch.tokens() > 0) batch.swapped_blocks = std::exchange(lane.swapped_blocks, 0);
+  return batch;
 }
 
 RankBatch RankScheduler::plan_mixed(Lane& lane, SimTime now) {
   make_room_for_decode(lane);
   seat_loaded(lane, now);
-  std::int64_t budget =
-      settings_.max_num_batched_tokens - lane.decode.size() * (1 + settings_.speculation.window());
+  std::int64_t budget = settings_.max_num_batched_tokens - lane.decode.size() * lane.queries();
   continue_prompts(lane, budget);
-  admit(lane, budget, now, false);
+  swap_in(lane, budget);
+  admit(lane, budget, now);
   RankBatch batch = sum_chunks(lane);
   start_decode(lane, batch);
   return batch;
@@ -132,15 +145,18 @@ RankBatch RankScheduler::plan_separate(Lane& lane, SimTime now) {
   std::int64_t budget = settings_.max_num_batched_tokens;
   seat_loaded(lane, now);
   continue_prompts(lane, budget);
-  admit(lane, budget, now, true);
+  admit(lane, budget, now);
   RankBatch batch = sum_chunks(lane);
   if (batch.prefill_tokens > 0) return batch;
   make_room_for_decode(lane);
+  budget = settings_.max_num_batched_tokens - lane.decode.size() * lane.queries();
+  swap_in(lane, budget);
   start_decode(lane, batch);
   return batch;
 }
 
 void RankScheduler::make_room_for_decode(Lane& lane) {
+  if (estimates() && lane.blocks_needed() > kv_.available()) retract(lane);
   while (lane.running > 0 && lane.blocks_needed() > kv_.available()) preempt(lane, victim(lane));
 }
 
@@ -165,8 +181,8 @@ void RankScheduler::continue_prompts(Lane& lane, std::int64_t& budget) {
   }
 }
 
-void RankScheduler::admit(Lane& lane, std::int64_t& budget, SimTime now, bool whole_prompts) {
-  bool blocked = preemptions_ > preemptions_before_plan_;
+void RankScheduler::admit(Lane& lane, std::int64_t& budget, SimTime now) {
+  bool blocked = preemptions_ > preemptions_before_plan_ || swapped_.count() > 0;
   const std::int64_t seats = std::min(lane.seats, fair_share());
   while (!blocked && waiting_.count() > 0 && lane.running < seats && budget > 0) {
     const SequenceIndex index = waiting_.head();
@@ -177,7 +193,7 @@ void RankScheduler::admit(Lane& lane, std::int64_t& budget, SimTime now, bool wh
       cached = {};
       start = start_of(lane, s, cached, budget);
     }
-    if (whole_prompts && start.tokens > budget && !lane.chunks.empty()) break;
+    if (!settings_.enable_chunked_prefill && start.tokens > budget && !lane.chunks.empty()) break;
     if (!start.fits) {
       blocked = true;
       break;
@@ -187,6 +203,7 @@ void RankScheduler::admit(Lane& lane, std::int64_t& budget, SimTime now, bool wh
     s.ready = kv_.begin(pool_->prompt(index), cached, s, now);
     backlog_ -= s.prefilled;
     link(lane, index);
+    promise(s, s.blocks);
     if (s.ready > now) {
       lane.loading.push_back(index);
       continue;
@@ -196,19 +213,6 @@ void RankScheduler::admit(Lane& lane, std::int64_t& budget, SimTime now, bool wh
     budget -= start.tokens;
   }
   note_head_blocked(now, blocked);
-}
-
-RankScheduler::Start RankScheduler::start_of(const Lane& lane, const Sequence& s,
-                                             const KvPool::Match& cached,
-                                             std::int64_t budget) const {
-  const std::int64_t left = s.prefill_target - cached.tokens;
-  const std::int64_t tokens =
-      settings_.enable_chunked_prefill ? std::min<std::int64_t>(budget, left) : left;
-  const std::int64_t held =
-      blocks_held_at(s, s.preemptions > 0 ? s.prefill_target : cached.tokens + tokens);
-  const std::int64_t wanted = held - cached.tokens / settings_.block_size + cached.to_take;
-  return {.tokens = static_cast<std::int32_t>(tokens),
-          .fits = wanted <= kv_.available() - cached.idle - lane.blocks_needed()};
 }
 
 void RankScheduler::seat_loaded(Lane& lane, SimTime now) {
@@ -244,6 +248,7 @@ void RankScheduler::add_chunk(Lane& lane, SequenceIndex index, std::int32_t toke
   Sequence& s = (*pool_)[index];
   const std::int64_t need = blocks_held_at(s, s.prefilled + tokens) - s.blocks;
   kv_.take(need);
+  keep_promise(need);
   s.blocks += static_cast<std::int32_t>(need);
   lane.chunks.push_back({index, tokens});
 }
@@ -269,7 +274,10 @@ RankBatch RankScheduler::sum_chunks(const Lane& lane) const {
 
 void RankScheduler::start_decode(Lane& lane, RankBatch& batch) {
   if (lane.decode.size() == 0) return;
-  kv_.take(lane.blocks_needed());
+  const std::int64_t need = lane.blocks_needed();
+  kv_.take(need);
+  keep_promise(need);
+  if (estimates()) lower_token_ratio();
   lane.decode.fill(batch);
   lane.decode.advance(lane.step_tokens);
   lane.decoding_in_flight = lane.decode.size();
@@ -297,6 +305,7 @@ void RankScheduler::finish_decode(Lane& lane, SimTime now, StepListener& listene
     further -= beyond_its_last;
     Sequence& s = (*pool_)[index];
     kv_.leave(pool_->prompt(index), s, lane.decode.blocks_of(s));
+    keep_promise(s.promised - lane.decode.blocks_of(s));
     s.generated = s.output_tokens;
     retire(lane, index, now, listener);
   });
@@ -325,6 +334,7 @@ void RankScheduler::finish_prompts(Lane& lane, SimTime now, StepListener& listen
     s.last_token = now;
     if (s.generated == s.output_tokens) {
       kv_.leave(pool_->prompt(chunk.index), s, s.blocks);
+      keep_promise(s.promised - s.blocks);
       retire(lane, chunk.index, now, listener);
     } else {
       lane.decode.join(chunk.index, s, s.prefill_target, s.output_tokens - s.generated);

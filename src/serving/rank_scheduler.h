@@ -6,13 +6,19 @@
 // of the lane that was admitted last is preempted: its blocks are freed and it returns to the head
 // of the queue, where it waits until blocks for all it has to recompute are free. By priority the
 // queue holds the lowest value first, then who arrived first, and the last by this order is
-// preempted, even one that this iteration was to compute. An iteration that preempts admits
-// nothing. So those that keep their blocks get on, and every request ends. Without chunked prefill
-// an iteration holds whole prompts or decoding sequences, prompts first. With pipeline stages each
-// rank has one lane (micro-batch) per stage; they share queue and blocks. Leading blocks of a
-// prompt that are cached are not computed again (kv_pool.h); those in a lower tier are loaded
-// first, while the prompt holds its seat and blocks. Omits: swapping to host memory. See
-// docs/models/serving.md. Layer: serving.
+// preempted, even one that this iteration was to compute. With swapping its blocks go to the host
+// while there is room, and come back before new prompts begin (rank_swap.cpp). With
+// Admission::Guaranteed a request begins only if blocks to its end are there, so nothing is
+// preempted; with NewTokenRatio a share of the running answers is kept free (rank_admission.cpp).
+// An iteration that preempts admits nothing. So those that keep their blocks get on, and every
+// request ends.
+//
+// Without chunked prefill an iteration holds whole prompts or decoding sequences, prompts first;
+// with prompts apart it holds chunks or decoding sequences. With pipeline stages each rank has one
+// lane (micro-batch) per stage; they share queue and blocks. Leading blocks of a prompt that are
+// cached are not computed again (kv_pool.h); those in a lower tier are loaded first, while the
+// prompt holds its seat and blocks. See docs/models/serving.md.
+// Layer: serving.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +31,13 @@
 #include "serving/deployment.h"
 #include "serving/kv_pool.h"
 #include "serving/sequence.h"
+#include "serving/swap_space.h"
 #include "serving/waiting_queue.h"
 
 namespace moesim::serving {
+
+/// Of Admission::NewTokenRatio, when nothing has run yet.
+[[nodiscard]] double first_token_ratio(const SchedulerSettings& settings);
 
 /// What the end of an iteration brings about; the owner records it.
 class StepListener {
@@ -51,7 +61,8 @@ class RankScheduler {
   void enqueue(SequenceIndex index);
   /// True if an iteration of the lane could have something to run.
   [[nodiscard]] bool has_work(std::size_t lane) const {
-    return lanes_[lane].running > 0 || waiting_.count() > 0 || !received_.empty();
+    return lanes_[lane].running > 0 || waiting_.count() > 0 || swapped_.count() > 0 ||
+           !received_.empty();
   }
   /// Decides the lane's next iteration. An empty batch: nothing can run now.
   [[nodiscard]] RankBatch plan(std::size_t lane, SimTime now);
@@ -63,11 +74,11 @@ class RankScheduler {
   void hand_over_prompts() { hands_over_ = true; }
   /// The cache of a sequence that left has been sent: its blocks are free.
   void release(SequenceIndex index);
-  /// Blocks and a seat for the cache of a prompt of so many tokens.
-  [[nodiscard]] bool can_reserve(std::int64_t input) const;
+  /// Blocks and a seat for the cache of the sequence's prompt (Admission::Guaranteed: to its end).
+  [[nodiscard]] bool can_reserve(const Sequence& sequence) const;
   [[nodiscard]] std::int64_t blocks_to_receive(std::int64_t input) const;
   /// Takes them. Precondition (checked): the blocks are free.
-  void reserve(std::int64_t input);
+  void reserve(const Sequence& sequence);
   /// The cache has arrived; the sequence decodes from the next iteration on. If it is preempted it
   /// is computed again here.
   void receive(SequenceIndex index);
@@ -90,6 +101,10 @@ class RankScheduler {
   /// does.
   [[nodiscard]] std::optional<SimTime> next_loaded(SimTime now) const;
   [[nodiscard]] std::int64_t preemptions() const { return preemptions_; }
+  /// Gives preempted sequences room for so many blocks on the host.
+  void swap_to_host(std::int64_t blocks) { swap_.emplace(blocks); }
+  /// Null: there is none.
+  [[nodiscard]] const SwapSpace* swap() const { return swap_ ? &*swap_ : nullptr; }
   /// Blocks a request of this length holds at its end.
   [[nodiscard]] std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + settings_.block_size - 1) / settings_.block_size;
@@ -117,6 +132,8 @@ class RankScheduler {
           tokens_per_step(settings.speculation),
           step_tokens(tokens_per_step.next()) {}
     [[nodiscard]] std::int64_t blocks_needed() const { return decode.blocks_needed(step_tokens); }
+    /// Tokens that a step runs for each decoding sequence.
+    [[nodiscard]] std::int64_t queries() const { return decode.queries(); }
     DecodeSet decode;
     TokensPerStep tokens_per_step;
     std::int64_t step_tokens;  ///< That the next decode step, or the one in flight, yields.
@@ -130,6 +147,7 @@ class RankScheduler {
     std::int32_t running = 0;
     std::int64_t seats = 0;               ///< Sequences that may run at once.
     std::int32_t decoding_in_flight = 0;  ///< Of the iteration in flight.
+    std::int32_t swapped_blocks = 0;      ///< Copied since an iteration last began.
     SimTime last_decode_end;
   };
 
@@ -137,7 +155,7 @@ class RankScheduler {
   RankBatch plan_separate(Lane& lane, SimTime now);
   void make_room_for_decode(Lane& lane);
   void continue_prompts(Lane& lane, std::int64_t& budget);
-  void admit(Lane& lane, std::int64_t& budget, SimTime now, bool whole_prompts);
+  void admit(Lane& lane, std::int64_t& budget, SimTime now);
   void start_decode(Lane& lane, RankBatch& batch);
   /// The first chunk of a prompt of which so much is cached.
   struct Start {
@@ -146,6 +164,28 @@ class RankScheduler {
   };
   [[nodiscard]] Start start_of(const Lane& lane, const Sequence& s, const KvPool::Match& cached,
                                std::int64_t budget) const;
+  /// Blocks that must stay free when the lane takes a prompt in.
+  [[nodiscard]] std::int64_t blocks_kept_free(const Lane& lane) const;
+  [[nodiscard]] bool guarantees() const {
+    return settings_.admission == catalog::Admission::Guaranteed;
+  }
+  [[nodiscard]] bool estimates() const {
+    return settings_.admission == catalog::Admission::NewTokenRatio;
+  }
+  [[nodiscard]] std::int64_t promise_for(const Sequence& s) const;
+  void promise(Sequence& s, std::int64_t held);
+  void keep_promise(std::int64_t blocks) {
+    if (guarantees()) promised_ -= blocks;
+  }
+  [[nodiscard]] std::int64_t answer_left(const Lane& lane, const Sequence& s) const;
+  [[nodiscard]] std::int64_t tokens_expected() const;
+  [[nodiscard]] bool is_alone() const;
+  void retract(Lane& lane);
+  void lower_token_ratio();
+  [[nodiscard]] SequenceIndex least_generated(const Lane& lane) const;
+  bool swap_out(Lane& lane, SequenceIndex index);
+  void swap_in(Lane& lane, std::int64_t& budget);
+  void seat_swapped(Lane& lane, SequenceIndex index, std::int64_t& budget);
   void seat_loaded(Lane& lane, SimTime now);
   void add_chunk(Lane& lane, SequenceIndex index, std::int32_t tokens);
   /// What the lane's chunks ask of the GPU.
@@ -174,6 +214,10 @@ class RankScheduler {
   SequencePool* pool_;
   std::vector<Lane> lanes_;
   WaitingQueue waiting_;
+  WaitingQueue swapped_;
+  std::optional<SwapSpace> swap_;
+  std::int64_t promised_ = 0;  ///< Blocks set apart for sequences here that they do not hold yet.
+  double token_ratio_ = 0.0;   ///< Share of the running answers that is kept free.
   KvPool kv_;
   std::int64_t backlog_ = 0;
   std::int64_t requests_ = 0;

@@ -19,6 +19,7 @@
 #include "serving/kv_pool.h"
 #include "serving/link_use.h"
 #include "serving/step_time.h"
+#include "serving/swap_space.h"
 #include "serving/timeline.h"
 
 namespace moesim::serving {
@@ -131,6 +132,7 @@ struct KvSummary {
   std::int64_t blocks_per_rank = 0;
   std::int64_t peak_blocks = 0;  ///< On the fullest rank.
   std::int64_t preemptions = 0;
+  std::optional<SwapCounts> swap{};  ///< All ranks together; peak and room of one.
 };
 
 /// One pool of the fleet.

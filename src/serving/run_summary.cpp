@@ -39,6 +39,8 @@ void Run::check_conservation() const {
     for (const RankScheduler& rank : unit.instance().ranks()) {
       MOESIM_CHECK(rank.requests() == 0 && rank.leaving() == 0 && rank.expected() == 0,
                    "a rank still holds requests at the end of the run");
+      MOESIM_CHECK(rank.swap() == nullptr || rank.swap()->empty(),
+                   "blocks are left over on the host at the end of the run");
       MOESIM_CHECK(rank.blocks_free() == rank.blocks_total(), "KV blocks are lost or doubled");
     }
   }

@@ -32,6 +32,8 @@ struct Sequence {
   std::int32_t blocks = 0;       ///< KV blocks held while prefilling, shared ones included.
   std::int32_t shared = 0;       ///< Blocks it reads that belong to the prefix cache.
   std::int32_t held_ids = 0;     ///< Of its prompt's, whose blocks it holds there.
+  std::int32_t swapped = 0;      ///< Blocks on the host while it waits to come back.
+  std::int32_t promised = 0;     ///< Blocks set apart for all of it (Admission::Guaranteed).
   std::int32_t assumed_hit = 0;  ///< Leading tokens taken to be cached (AssumedReuse).
   CacheTier assumed_tier = CacheTier::Gpu;
   std::int64_t context_base =

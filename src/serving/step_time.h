@@ -25,8 +25,9 @@ enum class StepPart : std::uint8_t {
   Head,       ///< Embedding, head, sampling.
   Overhead,   ///< The engine's host time.
   Migration,  ///< Experts on their way to new ranks.
+  Swap,       ///< KV blocks on their way to the host or back.
 };
-inline constexpr std::size_t kStepParts = 10;
+inline constexpr std::size_t kStepParts = 11;
 
 /// What holds an operator or a transfer back.
 enum class Limit : std::uint8_t {
@@ -36,8 +37,9 @@ enum class Limit : std::uint8_t {
   ScaleUp,   ///< Links inside a scale-up domain.
   ScaleOut,  ///< NICs and the switches between nodes.
   Latency,   ///< Of messages, whatever their size.
+  HostLink,  ///< Between a GPU and its host.
 };
-inline constexpr std::size_t kLimits = 6;
+inline constexpr std::size_t kLimits = 7;
 
 /// A time by what limits it.
 struct LimitedTime {

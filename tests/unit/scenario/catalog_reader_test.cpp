@@ -52,7 +52,7 @@ TEST_CASE("read_catalog: the shipped files are found by name and alias", "[scena
   CHECK(c.models.size() == 63);
   CHECK(c.gpus.size() == 25);
   CHECK(c.fabrics.size() == 25);
-  CHECK(c.engines.size() == 8);
+  CHECK(c.engines.size() == 9);
   CHECK(c.prices.size() == 135);
   for (const char* alias : {"deepseek-ai/DeepSeek-V3", "Mixtral-8x7B", "kimi-k2", "llama-3.1-70b",
                             "openai/gpt-oss-120b"}) {

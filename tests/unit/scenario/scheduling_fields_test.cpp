@@ -9,6 +9,7 @@
 namespace moesim::scenario {
 namespace {
 
+using namespace moesim::literals;
 using moesim::test::contains_text;
 using moesim::test::kSmall;
 using moesim::test::mistakes;
@@ -60,6 +61,41 @@ TEST_CASE("classes: what cannot be is refused") {
              contains_text("must be above 0"));
   CHECK_THAT(mistakes(kSmall, {"workload.classes=[{name: \"a\" share: 1 input {}}]"}),
              contains_text("workload.classes[0].input"));
+}
+
+TEST_CASE("eviction: engines have their ways, which are read and refused") {
+  using catalog::Admission;
+  const auto scheduler = [](const std::vector<std::string>& more) {
+    return read(kSmall, more).deployment.scheduler;
+  };
+  CHECK(scheduler({}).admission == Admission::AsNeeded);
+  CHECK(scheduler({"deployment.engine=TensorRT-LLM"}).admission == Admission::Guaranteed);
+  const std::string utilise = "deployment.scheduler.capacity_scheduler_policy=MAX_UTILIZATION";
+  CHECK(scheduler({"deployment.engine=TensorRT-LLM", utilise}).admission == Admission::AsNeeded);
+  CHECK_THAT(mistakes(kSmall, {utilise}), contains_text("vLLM has no such choice"));
+  CHECK(scheduler({"deployment.engine=TGI"}).admission == Admission::Guaranteed);
+  const auto sglang = scheduler({"deployment.engine=SGLang"});
+  CHECK(sglang.admission == Admission::NewTokenRatio);
+  CHECK(sglang.prompts_apart);
+  const std::string mixed = "deployment.scheduler.enable_mixed_chunk=true";
+  CHECK_FALSE(scheduler({"deployment.engine=SGLang", mixed}).prompts_apart);
+  CHECK_THAT(mistakes(kSmall, {mixed}), contains_text("use an engine that has it: SGLang"));
+  const std::string careful = "deployment.scheduler.schedule_conservativeness=1.3";
+  CHECK(scheduler({"deployment.engine=SGLang", careful}).conservativeness == 1.3);
+  CHECK_THAT(mistakes(kSmall, {careful}), contains_text("vLLM has no such setting"));
+  const std::string swap = "deployment.scheduler.preemption_mode=SWAP";
+  const auto v0 = scheduler({"deployment.engine=vLLM V0", swap});
+  CHECK(v0.preemption == serving::PreemptionMode::Swap);
+  CHECK(v0.swap_space == 4_GiB);
+  CHECK_FALSE(v0.enable_chunked_prefill);
+  CHECK_THAT(mistakes(kSmall, {swap}), contains_text("vLLM does not swap to the host"));
+  const std::string space = "deployment.scheduler.swap_space=8 GiB";
+  CHECK(scheduler({"deployment.engine=vLLM V0", swap, space}).swap_space == 8_GiB);
+  CHECK_THAT(mistakes(kSmall, {space}),
+             contains_text("does not go with preemption_mode RECOMPUTE"));
+  const std::string none = "deployment.scheduler.swap_space=0 B";
+  CHECK_THAT(mistakes(kSmall, {"deployment.engine=vLLM V0", swap, none}),
+             contains_text("swap_space"));
 }
 
 }  // namespace

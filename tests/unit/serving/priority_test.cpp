@@ -3,70 +3,19 @@
 
 #include <vector>
 
-#include "serving/rank_scheduler.h"
 #include "tests/support/catch.h"
 #include "tests/support/toy_deployment.h"
+#include "tests/unit/serving/toy_rank.h"
 
 namespace moesim::serving {
 namespace {
 
 using namespace moesim::literals;
+using moesim::test::Rank;
 using moesim::test::request_at;
 using moesim::test::toy_deployment;
+using moesim::test::toy_settings;
 using moesim::test::WithinRel;
-
-struct Ended final : StepListener {
-  void gaps(SimTime, std::int64_t) override {}
-  void first_token(const Sequence& s, SimTime) override { begun.push_back(s.request); }
-  void finished(const Sequence& s, SimTime) override {
-    requests.push_back(s.request);
-    preempted.push_back(s.preemptions);
-  }
-  std::vector<std::int64_t> begun, requests;
-  std::vector<std::int32_t> preempted;
-};
-
-SchedulerSettings toy_settings(SchedulingPolicy policy) {
-  SchedulerSettings s;
-  s.max_num_seqs = 8;
-  s.max_num_batched_tokens = 64;
-  s.block_size = 4;
-  s.policy = policy;
-  return s;
-}
-
-/// A rank of one lane, driven by hand: an iteration takes 1 ms.
-class Rank {
- public:
-  Rank(const SchedulerSettings& settings, std::int64_t blocks)
-      : scheduler_(settings, blocks, 1, {}, pool_) {}
-
-  void add(std::int64_t request, std::int32_t priority, std::int32_t input, std::int32_t output) {
-    const SequenceIndex index = pool_.take();
-    Sequence& s = pool_[index];
-    s.request = request;
-    s.priority = priority;
-    s.arrival = now_;
-    s.input_tokens = s.prefill_target = input;
-    s.output_tokens = output;
-    scheduler_.enqueue(index);
-  }
-  RankBatch step() {
-    RankBatch batch = scheduler_.plan(0, now_);
-    now_ += SimTime::from(1_ms);
-    scheduler_.finish(0, now_, ended);
-    return batch;
-  }
-  void run() {
-    for (int i = 0; i < 1000 && scheduler_.has_work(0); ++i) (void)step();
-  }
-  Ended ended;
-
- private:
-  SequencePool pool_;
-  RankScheduler scheduler_;
-  SimTime now_;
-};
 
 TEST_CASE("priority: the lowest value is served first, ties by arrival", "[serving][oracle]") {
   SchedulerSettings settings = toy_settings(SchedulingPolicy::Priority);
@@ -77,14 +26,14 @@ TEST_CASE("priority: the lowest value is served first, ties by arrival", "[servi
   rank.add(2, 5, 4, 2);
   rank.add(3, -2, 4, 2);
   rank.add(4, 1, 4, 2);
-  rank.run();
+  (void)rank.run();
   CHECK(rank.ended.requests == std::vector<std::int64_t>{3, 1, 4, 0, 2});
   // A seat that is taken stays taken: a higher one that comes later waits for it.
   Rank late(settings, 100);
   late.add(0, 5, 4, 3);
   (void)late.step();
   late.add(1, 1, 4, 2);
-  late.run();
+  (void)late.run();
   CHECK(late.ended.requests == std::vector<std::int64_t>{0, 1});
 }
 
@@ -98,7 +47,7 @@ TEST_CASE("priority: the highest value is preempted, whenever it was admitted",
     Rank rank(toy_settings(policy), 5);
     rank.add(0, 7, 8, 5);
     rank.add(1, 3, 8, 5);
-    rank.run();
+    (void)rank.run();
     // By priority the prompt of request 1 was first, too.
     const bool by_value = policy == SchedulingPolicy::Priority;
     CHECK(rank.ended.begun ==
@@ -114,7 +63,7 @@ TEST_CASE("priority: the highest value is preempted, whenever it was admitted",
   (void)rank.step();
   (void)rank.step();
   rank.add(1, 3, 8, 5);
-  rank.run();
+  (void)rank.run();
   CHECK(rank.ended.requests == std::vector<std::int64_t>{1, 0});
   CHECK(rank.ended.preempted == std::vector<std::int32_t>{0, 1});
 }
@@ -127,7 +76,7 @@ TEST_CASE("priority: a sequence that comes back keeps its place by arrival", "[s
   rank.add(0, 7, 8, 5);
   rank.add(1, 3, 8, 5);
   rank.add(2, 7, 4, 2);
-  rank.run();
+  (void)rank.run();
   CHECK(rank.ended.requests.front() == 1);
   CHECK(rank.ended.begun == std::vector<std::int64_t>{1, 0, 2});
 }
