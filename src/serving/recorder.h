@@ -40,6 +40,10 @@ class Recorder final : public StepListener {
   [[nodiscard]] std::int64_t completed() const {
     return static_cast<std::int64_t>(records_.size());
   }
+  /// The i-th that completed.
+  [[nodiscard]] const RequestRecord& record(std::int64_t i) const {
+    return records_[static_cast<std::size_t>(i)];
+  }
   [[nodiscard]] std::int64_t tokens_emitted() const { return tokens_emitted_; }
   /// Of the requests that are complete.
   [[nodiscard]] std::int64_t tokens_completed() const { return tokens_completed_; }

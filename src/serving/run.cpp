@@ -65,7 +65,9 @@ void Run::next_arrival() {
       return;
     }
     request->arrival = simulator_.now();
-    if (admit(*request)) {
+    const auto ids =
+        demand_.source->hash_ids().subspan(request->prefix.offset, request->prefix.count);
+    if (admit(*request, requests_taken_ - 1, ids)) {
       rejected_in_a_row_ = 0;
       return;
     }
@@ -74,7 +76,8 @@ void Run::next_arrival() {
   }
 }
 
-bool Run::admit(const workload::Request& request) {
+bool Run::admit(const workload::Request& request, std::int64_t number,
+                std::span<const std::uint64_t> ids) {
   recorder_.at(simulator_.now());
   recorder_.arrived();
   for (const auto& pool : pools_) {
@@ -84,7 +87,7 @@ bool Run::admit(const workload::Request& request) {
   }
   const SequenceIndex index = sequences_.take();
   Sequence& s = sequences_[index];
-  s.request = requests_taken_ - 1;
+  s.request = number;
   s.service_class = request.service_class;
   if (!demand_.classes.empty()) {
     s.priority = demand_.classes[static_cast<std::size_t>(request.service_class)].priority;
@@ -93,9 +96,7 @@ bool Run::admit(const workload::Request& request) {
   s.output_tokens = request.output_tokens;
   s.prefill_target = request.input_tokens;
   s.arrival = request.arrival;
-  pools_.front()->describe(
-      sequences_, index,
-      demand_.source->hash_ids().subspan(request.prefix.offset, request.prefix.count));
+  pools_.front()->describe(sequences_, index, ids);
   const Seconds delay = delay_of_requests(pools_.front()->deployment());
   if (delay > Seconds{}) {
     simulator_.schedule_at(simulator_.now() + SimTime::from(delay), des::Priority::Arrival,
@@ -159,13 +160,6 @@ void Run::schedule(std::size_t number) {
   }
 }
 
-void Run::arrive() {
-  if (recorder_.closed()) return;
-  const workload::Request request = *upcoming_;
-  (void)admit(request);
-  next_arrival();
-}
-
 void Run::end_iteration(std::size_t unit, std::size_t lane) {
   recorder_.at(simulator_.now());
   const std::int64_t before = recorder_.completed();
@@ -173,6 +167,11 @@ void Run::end_iteration(std::size_t unit, std::size_t lane) {
   units_[unit].instance().finish(lane, simulator_.now(), recorder_);
   const std::int64_t ended = recorder_.completed() - before;
   if (ended > 0) last_finish_ = simulator_.now();
+  if (!session_of_request_.empty()) {
+    for (std::int64_t i = before; i < recorder_.completed(); ++i) {
+      answered(recorder_.record(i).number);
+    }
+  }
   (void)recorder_.close_if_certain();
   if (demand_.concurrency > 0) {
     for (std::int64_t i = 0; i < ended; ++i) next_arrival();
@@ -197,6 +196,9 @@ void Run::operator()(const des::Event& event) {
       break;
     case kWake:
       wake(event.a);
+      break;
+    case kTurn:
+      turn_arrives(static_cast<std::int32_t>(event.a));
       break;
     case kQueued:
       begin(static_cast<SequenceIndex>(event.a));

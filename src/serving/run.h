@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "des/simulator.h"
@@ -13,6 +14,7 @@
 #include "serving/handover.h"
 #include "serving/pool.h"
 #include "serving/recorder.h"
+#include "serving/sessions.h"
 #include "serving/simulation.h"
 
 namespace moesim::serving {
@@ -33,6 +35,7 @@ class Run {
     kSchedule,
     kWake,
     kStream,
+    kTurn,
     kTransfer
   };
   /// One instance, as events number them: through all pools.
@@ -46,12 +49,20 @@ class Run {
   void start_demand();
   void next_arrival();
   /// False: the request was rejected.
-  bool admit(const workload::Request& request);
+  bool admit(const workload::Request& request, std::int64_t number,
+             std::span<const std::uint64_t> ids);
+  // Turns of sessions, in run_sessions.cpp.
+  void arrive();
+  void admit_turn(const workload::Request& request, std::int64_t number,
+                  std::span<const std::uint64_t> ids);
+  /// Schedules the session's next turn, if its time has become known.
+  void announce_turn(std::int32_t session);
+  void turn_arrives(std::int32_t session);
+  void answered(std::int64_t number);
   /// The engine has taken the request in.
   void begin(SequenceIndex index);
   /// Gives an admitted request to a rank of the first pool.
   void enqueue(SequenceIndex index);
-  void arrive();
   void end_iteration(std::size_t unit, std::size_t lane);
   void wake(std::size_t unit);
   void schedule(std::size_t unit);
@@ -85,7 +96,9 @@ class Run {
   Recorder recorder_;
   std::optional<workload::Request> upcoming_;
   std::int64_t requests_taken_ = 0;
-  std::int64_t rejected_in_a_row_ = 0;  ///< Of a closed loop.
+  SessionBook sessions_;                                               ///< Of an open loop.
+  std::unordered_map<std::int64_t, std::int32_t> session_of_request_;  ///< Of those in flight.
+  std::int64_t rejected_in_a_row_ = 0;                                 ///< Of a closed loop.
   SimTime last_finish_;
 };
 

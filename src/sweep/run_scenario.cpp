@@ -229,7 +229,10 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
                                     .reuse = s.workload.assumed_reuse,
                                     .classes = s.workload.classes},
                                    s.slo, s.run, progress, plans);
-    result.notes.insert(result.notes.end(), result.run.notes.begin(), result.run.notes.end());
+    for (const std::string& note : result.run.notes) {
+      const auto known = std::find(result.notes.begin(), result.notes.end(), note);
+      if (known == result.notes.end()) result.notes.push_back(note);  // A trace says it twice.
+    }
     const serving::Summary& sum = result.run.summary;
     result.bill =
         cost::bill(s.pricing, static_cast<double>(result.run.gpus), sum.input_tokens_per_s,

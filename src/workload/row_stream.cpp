@@ -240,8 +240,8 @@ std::vector<std::string> RowStream::notes() const {
   if (bad_row_count_ > 0) notes.push_back(bad_rows_text(bad_row_count_) + " left out");
   if (delay_rows_ > 0) {
     notes.push_back(
-        fmt::format("{} requests follow an answer of their session after a pause: their arrival is "
-                    "the pause after the previous arrival, a lower bound",
+        fmt::format("{} requests arrive a pause after the answer before them in their session; "
+                    "users of a closed loop do not pause",
                     delay_rows_));
   }
   return notes;

@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 #include "workload/row_stream.h"
+#include "workload/session_json.h"
 
 namespace moesim::workload {
 namespace {
@@ -36,6 +37,29 @@ Trace collect(RowStream rows, std::string_view file_name) {
   trace.bad_rows = rows.bad_rows();
   trace.bad_row_count = rows.bad_row_count();
   return trace;
+}
+
+/// A document with one session, by its extension.
+bool is_session_json(std::string_view file_name, TraceFormat format) {
+  return format == TraceFormat::Auto && to_lower(file_name).ends_with(".json");
+}
+
+/// The whole file. Throws IoError.
+std::string bytes_of(const std::string& path) {
+  LineReader lines = LineReader::open(path);
+  std::string bytes;
+  while (const std::optional<Line> line = lines.next()) {
+    if (line->oversized) {
+      throw InputError(Diagnostic{.file = path,
+                                  .line = static_cast<int>(line->number),
+                                  .column = 1,
+                                  .field = "",
+                                  .message = "a line of the session is above 1048576 bytes",
+                                  .hint = "break the document into lines"});
+    }
+    bytes.append(line->text).push_back('\n');
+  }
+  return bytes;
 }
 
 class FileSource final : public RequestSource {
@@ -76,10 +100,12 @@ std::optional<TraceFormat> trace_format_by_name(std::string_view name) {
 
 Trace read_trace(std::string_view bytes, std::string_view file_name, TraceFormat format,
                  const ReadOptions& options) {
+  if (is_session_json(file_name, format)) return read_session_json(bytes, file_name, options);
   return collect(RowStream(LineReader(bytes), file_name, format, options), file_name);
 }
 
 Trace read_trace_file(const std::string& path, TraceFormat format, const ReadOptions& options) {
+  if (is_session_json(path, format)) return read_session_json(bytes_of(path), path, options);
   return collect(RowStream(LineReader::open(path), path, format, options), path);
 }
 

@@ -41,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   if ((bytes[0] & 8) != 0) options.rate_scale = 0.01;
   const std::string_view text(reinterpret_cast<const char*>(bytes) + 1, size - 1);
   try {
-    check_trace(moesim::workload::read_trace(text, "fuzz", kFormats[bytes[0] & 3], options), size);
+    const char* const name = (bytes[0] & 16) != 0 ? "fuzz.json" : "fuzz";  // A session's document.
+    check_trace(moesim::workload::read_trace(text, name, kFormats[bytes[0] & 3], options), size);
   } catch (const moesim::InputError& error) {
     MOESIM_CHECK(!error.diagnostics().empty(), "a refusal has a reason");
     MOESIM_CHECK(error.diagnostics().size() <= 21, "the list of reasons is bounded");

@@ -81,7 +81,7 @@ TEST_CASE("read_trace: a pause counts from the previous arrival of the session, 
   CHECK(trace.requests[2].session == 0);
   CHECK(trace.requests[2].after_previous_answer);
   REQUIRE(trace.notes.size() == 1);
-  CHECK_THAT(trace.notes[0], test::contains_text("2 requests follow an answer"));
+  CHECK_THAT(trace.notes[0], test::contains_text("2 requests arrive a pause after the answer"));
 }
 
 TEST_CASE("read_trace: Bailian times are seconds, turns follow their parent",
