@@ -35,8 +35,8 @@ class Run {
     kSchedule,
     kWake,
     kStream,
-    kTurn,
-    kTransfer
+    kTransfer,   ///< And the next ones: kinds of the handover.
+    kTurn = 16,  ///< Of a session.
   };
   /// One instance, as events number them: through all pools.
   struct Unit {
