@@ -59,8 +59,9 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
     }
   }
   domain_of_rank_ = plan.placement->shape.domain_of_rank;
+  sent_ = std::make_shared<std::vector<ExchangeTotals>>();
   for (std::size_t i = 0; i < 2 * exchange_of_stage_.size(); ++i) {
-    sent_.push_back(
+    sent_->push_back(
         {.copies = i % 2 == 1 ? placement::Copies::PerPick : placement::Copies::Deduplicated});
   }
   statistics_ = no_statistics();
@@ -201,18 +202,48 @@ ExpertLayerTime ExpertCost::price_drawn(std::int64_t layer, std::size_t stage,
   if (exchanges_) {
     const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
     exchange_of_stage_[stage].add(traffic_, copies_, most, time.dispatch, time.combine);
-    sent_[2 * stage + (copies_ == placement::Copies::PerPick ? 1 : 0)].add(traffic_);
+    (*sent_)[2 * stage + (copies_ == placement::Copies::PerPick ? 1 : 0)].add(traffic_);
     statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
   }
   return time;
+}
+
+std::vector<Seconds> ExpertCost::probe_exchanges() {
+  std::vector<Seconds> times;
+  if (!exchanges_) return times;
+  const std::size_t ranks = domain_of_rank_.size();
+  placement::LayerTraffic probe = dispatcher_.make_traffic();
+  const std::size_t domains = probe.to_node.size() / ranks;
+  for (std::size_t hot = 0; hot < ranks; ++hot) {
+    for (std::size_t r = 0; r < ranks; ++r) {
+      const std::int32_t copies = r == hot ? 64 : 2;
+      const auto own = static_cast<std::size_t>(domain_of_rank_[r]);
+      for (std::size_t d = 0; d < domains; ++d) {
+        probe.to_node[r * domains + d] = d == own ? 0 : copies + static_cast<std::int32_t>(d % 3);
+      }
+      probe.scale_up_in[r] = probe.scale_up_out[r] = copies;
+      if (!probe.network_in.empty()) probe.network_in[r] = domains > 1 ? 4 * copies : 0;
+    }
+    for (TokenExchange& exchange : exchange_of_stage_) {
+      if (exchange.feels_neighbours()) continue;  // Those do not only depend on how they lie.
+      for (const bool prefill : {false, true}) {
+        LimitedTime dispatch;
+        LimitedTime combine;
+        exchange.add(probe, exchange.copies(prefill, 64), 64, dispatch, combine);
+        times.insert(times.end(), dispatch.by.begin(), dispatch.by.end());
+        times.insert(times.end(), combine.by.begin(), combine.by.end());
+      }
+    }
+  }
+  return times;
 }
 
 void ExpertCost::add_traffic(std::size_t stage, StageTraffic& traffic) const {
   if (!exchanges_) return;
   traffic.domain_of_rank = domain_of_rank_;
   for (std::size_t i = 2 * stage; i < 2 * stage + 2; ++i) {
-    if (sent_[i].to_node.empty()) continue;
-    ExchangeTotals& to = traffic.exchanges.emplace_back(sent_[i]);
+    if ((*sent_)[i].to_node.empty()) continue;
+    ExchangeTotals& to = traffic.exchanges.emplace_back((*sent_)[i]);
     to.dispatch_copy = exchange_of_stage_[stage].dispatch_copy(to.copies);
     to.combine_copy = exchange_of_stage_[stage].combine_copy(to.copies);
   }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -98,6 +99,15 @@ class ExpertCost {
   void set_neighbours(std::size_t stage, double others) {
     if (exchanges_) exchange_of_stage_[stage].set_neighbours(others);
   }
+  /// Whether a stage's exchanges get slower where others use the same links.
+  [[nodiscard]] bool feels_neighbours(std::size_t stage) const {
+    return exchanges_ && exchange_of_stage_[stage].feels_neighbours();
+  }
+  /// What the exchanges of each stage take when one rank after the other has most to send: equal
+  /// for groups that lie alike.
+  [[nodiscard]] std::vector<Seconds> probe_exchanges();
+  /// From here on both count what they send in one place.
+  void count_together_with(ExpertCost& other) { sent_ = other.sent_; }
   /// Experts of each rank of the group in the layer priced last.
   [[nodiscard]] std::span<const Seconds> rank_times() const { return rank_times_; }
   /// Bytes of one copy of a token on its way to the experts, and of what comes back.
@@ -153,7 +163,7 @@ class ExpertCost {
   ExpertStatistics statistics_;
   std::vector<std::int32_t> domain_of_rank_;
   /// [stage * 2 + (per pick ? 1 : 0)]
-  std::vector<ExchangeTotals> sent_;
+  std::shared_ptr<std::vector<ExchangeTotals>> sent_;
 };
 
 }  // namespace moesim::serving

@@ -61,6 +61,8 @@ class Instance {
 
   [[nodiscard]] const InstanceTime& time() const { return time_; }
   [[nodiscard]] const InstanceCost& cost() const { return cost_; }
+  /// See InstanceCost.
+  bool share_samples_with(Instance& other) { return cost_.share_samples_with(other.cost_); }
   /// Those iterations that were to be drawn.
   [[nodiscard]] std::vector<IterationTimeline> take_timeline() { return recorder_.take(); }
 

@@ -101,6 +101,9 @@ class InstanceCost {
   void price_swaps(const SwapPrice& price) { swap_price_ = price; }
   /// for dense models.
   void sample_experts(std::uint64_t seed, std::int64_t replica);
+  /// Samples from the records of `other`, if its group lies alike; else false. Call before either
+  /// has priced anything.
+  bool share_samples_with(InstanceCost& other);
   /// What rebalancing has done so far; nothing where there is none.
   [[nodiscard]] std::optional<RebalancingSummary> rebalancing() const;
   /// Of all iterations so far; nothing for dense models.
@@ -256,7 +259,10 @@ class InstanceCost {
   std::optional<ExpertCost> experts_;
   SwapPrice swap_price_;
   std::unique_ptr<Rebalancer> rebalancer_;
-  std::optional<SampledExperts> sampled_;
+  std::shared_ptr<SampledExperts> sampled_;  ///< Shared with instances that lie alike.
+  bool owns_samples_ = false;                ///< Of those that share them, one reports them.
+  std::array<double, 2> served_{};           ///< Tokens, by way of travelling (per pick: [1]).
+  std::vector<Seconds> probe_;               ///< ExpertCost::probe_exchanges().
   std::span<const ExpertLayerTime> sampled_layers_;  ///< Of this iteration; empty: it is exact.
   std::vector<LayerMoves> moves_;                    ///< Of this iteration.
   std::vector<std::int64_t> tokens_passed_;          ///< [attention rank] since the start.

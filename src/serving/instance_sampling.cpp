@@ -14,13 +14,27 @@ constexpr double kOtherNeighbours = 0.02;
 }  // namespace
 
 void InstanceCost::sample_experts(std::uint64_t seed, std::int64_t replica) {
-  if (experts_) sampled_.emplace(seed, static_cast<std::uint64_t>(replica));
+  if (!experts_) return;
+  sampled_ = std::make_shared<SampledExperts>(seed, static_cast<std::uint64_t>(replica));
+  owns_samples_ = true;
+  probe_ = experts_->probe_exchanges();
+}
+
+bool InstanceCost::share_samples_with(InstanceCost& other) {
+  if (!sampled_ || !other.owns_samples_ || rebalancer_ || probe_ != other.probe_) return false;
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    if (experts_->feels_neighbours(s) || other.experts_->feels_neighbours(s)) return false;
+  }
+  sampled_ = other.sampled_;
+  owns_samples_ = false;
+  experts_->count_together_with(*other.experts_);
+  return true;
 }
 
 std::optional<ExpertStatistics> InstanceCost::expert_statistics() const {
   if (!experts_) return std::nullopt;
   ExpertStatistics all = experts_->statistics();
-  if (sampled_) sampled_->add_statistics(all);
+  if (owns_samples_) sampled_->add_statistics(all);
   return all;
 }
 
@@ -43,6 +57,7 @@ std::int64_t InstanceCost::most_on_a_gpu(std::size_t ranks, std::int64_t largest
 
 void InstanceCost::sample(std::span<const RankBatch> ranks, bool prefill) {
   for (std::size_t s = 0; s < stages_.size(); ++s) {
+    if (!experts_->feels_neighbours(s)) continue;
     const double now = busy_neighbours(stages_[s]);
     double& then = stages_[s].sampled_beside;
     if (std::abs(now - then) > kOtherNeighbours * (1.0 + then)) {
@@ -63,6 +78,13 @@ void InstanceCost::sample(std::span<const RankBatch> ranks, bool prefill) {
                      .copies = experts_->copies(0, prefill, most_on_a_gpu(ranks.size(), largest)),
                      .units = units};
   };
+  std::int64_t largest = 0;
+  double tokens = 0;
+  for (const RankBatch& batch : ranks) {
+    largest = std::max<std::int64_t>(largest, batch.tokens());
+    tokens += batch.tokens();
+  }
+  served_[kind_of(largest).copies == placement::Copies::PerPick ? 1 : 0] += tokens;
   sampled_layers_ = sampled_->sample(ranks, kind_of, [&](std::span<const RankBatch> moved) {
     return draw_record(moved, prefill);
   });
@@ -90,14 +112,19 @@ void InstanceCost::count_exact(std::span<const RankBatch> ranks, bool prefill) {
     largest = std::max<std::int64_t>(largest, batch.tokens());
     tokens += batch.tokens();
   }
-  sampled_->count_exact(experts_->copies(0, prefill, most_on_a_gpu(ranks.size(), largest)), tokens);
+  const placement::Copies copies =
+      experts_->copies(0, prefill, most_on_a_gpu(ranks.size(), largest));
+  served_[copies == placement::Copies::PerPick ? 1 : 0] += static_cast<double>(tokens);
+  sampled_->count_exact(copies, tokens);
 }
 
 /// Exchanges were counted in exact draws alone; those of the run had so many times the tokens.
 void InstanceCost::scale_traffic(StageTraffic& traffic) const {
   if (!sampled_) return;
   for (ExchangeTotals& totals : traffic.exchanges) {
-    totals.scale(sampled_->served_over_drawn(totals.copies));
+    const double drawn = sampled_->drawn(totals.copies);
+    const double served = served_[totals.copies == placement::Copies::PerPick ? 1 : 0];
+    totals.scale(drawn > 0.0 ? served / drawn : 0.0);
   }
 }
 

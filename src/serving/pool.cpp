@@ -17,6 +17,9 @@ Pool::Pool(const Deployment& deployment, const topology::Topology& topology,
   for (std::int64_t r = 0; r < deployment.layout.replicas; ++r) {
     instances_.emplace_back(deployment, model_, topology, experts_ ? &*experts_ : nullptr, r,
                             memory.kv_blocks_per_rank, sequences, run);
+    for (std::size_t other = 0; other + 1 < instances_.size(); ++other) {
+      if (instances_.back().share_samples_with(instances_[other])) break;
+    }
     if (deployment.scheduler.preemption == PreemptionMode::Swap) swap_to_host(instances_.back());
     if (deployment.role != PoolRole::Prefill) continue;
     for (RankScheduler& rank : instances_.back().ranks()) rank.hand_over_prompts();

@@ -10,7 +10,9 @@ namespace {
 
 /// Records of a corner at most, and at least before its mean may be certain enough.
 constexpr std::size_t kMostRecords = 16;
-constexpr std::size_t kLeastRecords = 6;
+constexpr std::size_t kLeastRecords = 3;
+/// Fewer than these must agree twice as well.
+constexpr std::size_t kFewRecords = 6;
 /// Standard error of a corner's mean, as a share of it, at which it gets no more records.
 constexpr double kEnoughCertain = 0.001;
 
@@ -175,9 +177,9 @@ void SampledExperts::add_record(std::size_t corner, std::span<const RankBatch> r
     const double off = at.mean > Seconds{} ? r.total / at.mean - 1.0 : 0.0;
     squares += off * off;
   }
-  at.complete = at.records.size() >= kMostRecords ||
-                (at.records.size() >= kLeastRecords &&
-                 squares <= kEnoughCertain * kEnoughCertain * n * (n - 1.0));
+  const double allowed = at.records.size() < kFewRecords ? 0.5 * kEnoughCertain : kEnoughCertain;
+  at.complete = at.records.size() >= kMostRecords || (at.records.size() >= kLeastRecords &&
+                                                      squares <= allowed * allowed * n * (n - 1.0));
 }
 
 std::size_t SampledExperts::choose() {

@@ -81,6 +81,10 @@ class SampledExperts {
   /// Tokens served over tokens drawn, of those that travelled in this way: what sums over draws
   /// are to be multiplied by. 0 where there were none.
   [[nodiscard]] double served_over_drawn(placement::Copies copies) const;
+  /// Of the tokens drawn.
+  [[nodiscard]] double drawn(placement::Copies copies) const {
+    return tokens_[copies == placement::Copies::PerPick ? 1 : 0].drawn;
+  }
   /// Adds what the sampled iterations would have counted.
   void add_statistics(ExpertStatistics& statistics) const;
   [[nodiscard]] std::int64_t draws() const { return draws_; }

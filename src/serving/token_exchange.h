@@ -59,6 +59,10 @@ class TokenExchange {
   /// Mean number of exchanges of other groups that use the same narrow leaf links at a time: where
   /// such a link binds, it is shared with them in equal parts.
   void set_neighbours(double others) { neighbours_ = others; }
+  /// Whether there is such a link at all.
+  [[nodiscard]] bool feels_neighbours() const {
+    return estimate_.has_value() || straight_.has_value();
+  }
 
  private:
   struct Way {
