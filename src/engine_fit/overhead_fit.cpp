@@ -27,11 +27,11 @@ constexpr std::size_t kConstants = 5;
 using Constants = std::array<double, kConstants>;
 
 constexpr std::array<operators::CoefficientSpec, kConstants> kSpecs = {{
-    {"stretch", 1.0, 0.3, 3.0},
+    {"stretch", 1.0, 0.6, 3.0},
     {"per_layer_us", 10.0, 0.0, 500.0},
-    {"per_sequence_us", 2.0, 0.0, 500.0},
+    {"per_sequence_us", 2.0, 0.0, 50.0},
     {"prompt_iteration_ms", 5.0, 0.0, 500.0},
-    {"per_request_ms", 20.0, 0.0, 2000.0},
+    {"per_request_ms", 20.0, 0.0, 250.0},
 }};
 
 double at(const WorkSum& work, Work part) { return work[static_cast<std::size_t>(part)]; }
