@@ -63,6 +63,37 @@ struct EngineScheduling {
   }
 };
 
+/// Sequences of captured decode graphs: first, first + step, ..., last; or doubling each time.
+struct GraphRange {
+  std::int64_t first = 1;
+  std::int64_t last = 1;
+  std::int64_t step = 1;
+  bool doubling = false;
+};
+
+/// Decode graphs that the engine captures by default. No ranges: none, or not known.
+struct EngineGraphs {
+  std::vector<GraphRange> ranges;
+  std::int64_t times_max_num_seqs = 1;  ///< None is larger than so many times max_num_seqs.
+  bool captures_max_num_seqs = false;   ///< That too, unless the ranges end below it.
+};
+
+/// What two-batch overlap does when its flag is set and nothing else.
+struct EngineOverlap {
+  Support support = Support::Unknown;
+  std::int64_t comm_sms = 20;
+  std::int64_t decode_token_threshold = 2;
+  std::int64_t prefill_token_threshold = 2;
+  bool splits_attention = true;
+};
+
+/// How tokens get to their experts on other attention ranks.
+enum class All2AllBackend {
+  Auto,          ///< The engine's kernels for the batch: DeepEP's, or those over NVLink.
+  DeepEpNormal,  ///< DeepEP's high-throughput kernels, for decoding too.
+  AllGather,     ///< Every token to every rank, sums back by reduce-scatter.
+};
+
 struct Engine {
   std::string name;
   std::vector<std::string> aliases;
@@ -81,6 +112,11 @@ struct Engine {
   std::vector<SettingName> settings;  ///< Its own names beside the common ones.
   std::vector<EngineSupport> families;
   EngineScheduling scheduling{};
+  EngineGraphs graphs{};
+  EngineOverlap overlap{};
+  std::vector<All2AllBackend> all2all;  ///< That it has beside Auto.
+  /// Serves checkpoints of its maker's quantiser: FP8 by tensor, FP4 with a cache in FP8.
+  bool own_checkpoints = false;
   std::string source;
 };
 

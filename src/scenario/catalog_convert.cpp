@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "scenario.pb.h"
+#include "scenario/engine_profile.h"
 
 namespace moesim::scenario {
 namespace {
@@ -283,6 +284,7 @@ catalog::Engine convert_engine(const proto::Engine& message, const MessageScope&
     engine.chunked_prefill = scope.flag("enable_chunked_prefill");
   }
   engine.scheduling = scheduling(message.scheduling());
+  convert_engine_profile(message, scope, engine);
   for (int i = 0; i < message.setting_size(); ++i) {
     const MessageScope part(scope, message.setting(i), "setting", i);
     const std::string name = part.required_text("name");

@@ -261,7 +261,8 @@ void Resolver::resolve_deployment() {
   check_engine_support();
   resolve_scheduler(*deployment.mutable_scheduler());
   resolve_speculative(deployment);
-  d.scheduler.graph_sizes = serving::default_graph_sizes(d.engine.name, d.scheduler.max_num_seqs);
+  d.scheduler.graph_sizes = serving::default_graph_sizes(d.engine.graphs, d.scheduler.max_num_seqs);
+  resolve_all2all(deployment);
   resolve_overlap(deployment);
   resolve_prefix_cache(deployment);
   if (!deployment.has_router()) deployment.set_router(proto::Deployment::LEAST_LOAD);

@@ -1,6 +1,9 @@
 // Two-batch overlap of a deployment: the engine's defaults, ranges, and where it makes no sense.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
+
 #include "scenario/quantity_field.h"
 #include "scenario/resolver.h"
 #include "serving/overlap_settings.h"
@@ -20,7 +23,7 @@ void Resolver::resolve_overlap(proto::Deployment& deployment) {
   proto::Overlap& overlap = *deployment.mutable_overlap();
   if (!overlap.has_mode()) overlap.set_mode(proto::Overlap::TWO_BATCH);
   if (overlap.mode() == proto::Overlap::NONE) return;
-  settings = serving::default_overlap(scenario_.deployment.engine.name);
+  settings = serving::default_overlap(scenario_.deployment.engine.overlap);
   const std::string path = "deployment.overlap.";
   if (!overlap.has_comm_sms()) overlap.set_comm_sms(settings.comm_sms);
   settings.comm_sms = checked_count(findings_, path + "comm_sms", overlap.comm_sms(), 0, kMostSms);
@@ -48,14 +51,15 @@ void Resolver::resolve_overlap(proto::Deployment& deployment) {
 void Resolver::check_overlap() {
   const serving::Deployment& d = scenario_.deployment;
   const char* const path = "deployment.overlap";
-  switch (serving::overlap_support(d.engine.name)) {
-    case serving::OverlapSupport::Yes:
+  switch (d.engine.overlap.support) {
+    case catalog::Support::Yes:
+    case catalog::Support::Partial:
       break;
-    case serving::OverlapSupport::No:
+    case catalog::Support::No:
       error(path, fmt::format("{} has no two-batch overlap", d.engine.name),
             "leave it out or choose vLLM, SGLang or DeepSeek as engine");
       break;
-    case serving::OverlapSupport::Unknown:
+    case catalog::Support::Unknown:
       note(fmt::format("two-batch overlap was not verified for {}", d.engine.name));
       break;
   }
@@ -77,6 +81,39 @@ void Resolver::check_overlap() {
               ? fmt::format("the multiprocessors of {} are not known, got {}", gpu.name, taken)
               : fmt::format("{} has {} multiprocessors, got {}", gpu.name, gpu.sms, taken),
           gpu.sms == 0 ? "write 0, or give the GPU its sms" : "leave some to compute");
+  }
+}
+
+void Resolver::resolve_all2all(proto::Deployment& deployment) {
+  serving::Deployment& d = scenario_.deployment;
+  d.all2all = catalog::All2AllBackend::Auto;
+  if (!deployment.has_all2all_backend()) deployment.set_all2all_backend(proto::Deployment::AUTO);
+  switch (deployment.all2all_backend()) {
+    case proto::Deployment::DEEPEP_HIGH_THROUGHPUT:
+      d.all2all = catalog::All2AllBackend::DeepEpNormal;
+      break;
+    case proto::Deployment::ALLGATHER_REDUCESCATTER:
+      d.all2all = catalog::All2AllBackend::AllGather;
+      break;
+    default:
+      return;
+  }
+  const char* const path = "deployment.all2all_backend";
+  const std::string name = proto::Deployment::All2AllBackend_Name(deployment.all2all_backend());
+  const auto& has = d.engine.all2all;
+  if (std::find(has.begin(), has.end(), d.all2all) == has.end()) {
+    error(path, fmt::format("{} has no {}", d.engine.name, name),
+          "leave it out, or choose an engine that has it: moesim catalog list engines");
+  } else if (has_layout_ && (d.layout.dp == 1 || !d.model.is_moe())) {
+    error(path,
+          d.model.is_moe() ? "dp 1 exchanges no tokens: experts end in the all-reduce of tp"
+                           : "a dense model exchanges no tokens",
+          "leave it out");
+  } else if (d.all2all == catalog::All2AllBackend::DeepEpNormal && has_gpu_ &&
+             d.cluster.gpu.scale_up != catalog::ScaleUpKind::NvSwitch) {
+    error(path,
+          fmt::format("{} has no NVLink switch, which DeepEP's kernels need", d.cluster.gpu.name),
+          "leave it out, or use ALLGATHER_REDUCESCATTER");
   }
 }
 

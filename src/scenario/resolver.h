@@ -72,6 +72,7 @@ class Resolver {
   void check_layout_gpus(const plan::Layout& layout);
   void resolve_scheduler(proto::Scheduler& scheduler);
   void resolve_overlap(proto::Deployment& deployment);
+  void resolve_all2all(proto::Deployment& deployment);
   void check_overlap();
   /// Settings under the engine's own names become the common ones; others are reported.
   void resolve_engine_settings(proto::Scheduler& scheduler);

@@ -84,6 +84,7 @@ struct Deployment {
   RouterPolicy router = RouterPolicy::LeastLoad;
   ExpertSettings experts;
   OverlapSettings overlap;
+  catalog::All2AllBackend all2all = catalog::All2AllBackend::Auto;
   operators::EfficiencySet efficiency;
   operators::RooflineOnly roofline_only;  ///< Operators whose efficiency the user has set.
   /// Fitted curves; null: every operator takes its roofline.

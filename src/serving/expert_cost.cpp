@@ -41,7 +41,9 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
         .intermediate = block.expert_intermediate / deployment.layout.expert_tp(),
         .matrices = block.matrices};
     const auto kernels_for = [&](operators::ExpertLayout layout) {
-      return kernels.experts(shape, plan.placement->shape.slots_per_rank, block.top_k, exchanges_,
+      // Where every token is gathered, a rank sorts all of them, as without an exchange.
+      const bool sent = exchanges_ && deployment.all2all != catalog::All2AllBackend::AllGather;
+      return kernels.experts(shape, plan.placement->shape.slots_per_rank, block.top_k, sent,
                              layout);
     };
     timer_of_layer_.insert(timer_of_layer_.end(), static_cast<std::size_t>(run.count),
@@ -201,7 +203,13 @@ ExpertLayerTime ExpertCost::price_drawn(std::int64_t layer, std::size_t stage,
   time_ranks(kernels_of(layer), static_cast<std::size_t>(layer), tokens_of_rank, time);
   if (exchanges_) {
     const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
-    exchange_of_stage_[stage].add(traffic_, copies_, most, time.dispatch, time.combine);
+    TokenExchange& exchange = exchange_of_stage_[stage];
+    if (exchange.gathers()) {
+      GatheredTokens::count(domain_of_rank_, tokens_of_rank, traffic_);
+      exchange.add_gathered(traffic_, sum_of(tokens_of_rank), time.dispatch, time.combine);
+    } else {
+      exchange.add(traffic_, copies_, most, time.dispatch, time.combine);
+    }
     (*sent_)[2 * stage + (copies_ == placement::Copies::PerPick ? 1 : 0)].add(traffic_);
     statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
   }

@@ -4,15 +4,15 @@
 // computed like sequences of one token. With attention data parallelism all ranks replay the same
 // graph: that of the largest batch among them, idle ranks too. Beyond the largest size, and with
 // prompts, kernels are launched one by one and nothing is padded.
-// Source: defaults of the engines, at default_graph_sizes(); docs/models/iteration.md.
+// Source: defaults of the engines, scenarios/catalog/engines.txtpb; docs/models/iteration.md.
 // Layer:  serving.
 #pragma once
 
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
+#include "catalog/engine.h"
 #include "core/units.h"
 #include "serving/context_law.h"
 
@@ -23,7 +23,7 @@ namespace moesim::serving {
 inline constexpr Seconds kEagerLayer = Seconds::from_base(100e-6);
 
 /// Sizes in sequences, ascending; empty: the engine captures none, or is not known to.
-[[nodiscard]] std::vector<std::int64_t> default_graph_sizes(std::string_view engine,
+[[nodiscard]] std::vector<std::int64_t> default_graph_sizes(const catalog::EngineGraphs& graphs,
                                                             std::int64_t max_num_seqs);
 
 /// The smallest of `sizes` (ascending) that is at least `batch`; 0 if none is.

@@ -61,12 +61,22 @@ GroupCollective GroupCollective::all_reduce(const Deployment& deployment, Kernel
 
 GroupCollective GroupCollective::all_gather(const Deployment& deployment, Kernels& kernels,
                                             const topology::Topology& topology,
-                                            std::span<const GpuId> group) {
+                                            std::span<const GpuId> group, StepPart part) {
   const operators::CollectiveCurves curves = curves_of(deployment, topology, group);
   operators::CollectiveCost cost = operators::all_gather(topology, group, curves);
-  kernels.note_collective(StepPart::AllReduce, "nccl",
+  kernels.note_collective(part, "nccl",
                           cost.measured.empty() ? std::nullopt : curves.library_match);
   return {std::move(cost), operators::all_gather(topology, group), topology};
+}
+
+GroupCollective GroupCollective::reduce_scatter(const Deployment& deployment, Kernels& kernels,
+                                                const topology::Topology& topology,
+                                                std::span<const GpuId> group, StepPart part) {
+  const operators::CollectiveCurves curves = curves_of(deployment, topology, group);
+  operators::CollectiveCost cost = operators::reduce_scatter(topology, group, curves);
+  kernels.note_collective(part, "nccl",
+                          cost.measured.empty() ? std::nullopt : curves.library_match);
+  return {std::move(cost), operators::reduce_scatter(topology, group), topology};
 }
 
 double GroupCollective::link_use(Bytes bytes) const {

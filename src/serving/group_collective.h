@@ -21,11 +21,18 @@ class GroupCollective {
   [[nodiscard]] static GroupCollective all_reduce(const Deployment& deployment, Kernels& kernels,
                                                   const topology::Topology& topology,
                                                   std::span<const GpuId> group);
-  /// Every rank gets all ranks' parts. Inside a scale-up domain NCCL's.
+  /// Every rank gets all ranks' parts. Inside a scale-up domain NCCL's. `part`: of the iteration.
   [[nodiscard]] static GroupCollective all_gather(const Deployment& deployment, Kernels& kernels,
                                                   const topology::Topology& topology,
-                                                  std::span<const GpuId> group);
-  /// Adds the time for `bytes` (all-reduce: of each rank; all-gather: of all together).
+                                                  std::span<const GpuId> group,
+                                                  StepPart part = StepPart::AllReduce);
+  /// Every rank gets its part of the sum over the ranks.
+  [[nodiscard]] static GroupCollective reduce_scatter(const Deployment& deployment,
+                                                      Kernels& kernels,
+                                                      const topology::Topology& topology,
+                                                      std::span<const GpuId> group, StepPart part);
+  /// Adds the time for `bytes` (all-reduce: of each rank; all-gather, reduce-scatter: of all
+  /// together).
   void add(Bytes bytes, LimitedTime& time) const;
   /// Share of the usable rate of the busiest link that the same takes.
   [[nodiscard]] double link_use(Bytes bytes) const;

@@ -6,7 +6,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+
+#include "catalog/engine.h"
 
 namespace moesim::serving {
 
@@ -26,10 +27,6 @@ struct OverlapSettings {
 };
 
 /// What an engine does when its flag is set and nothing else.
-[[nodiscard]] OverlapSettings default_overlap(std::string_view engine);
-
-/// Whether the engine has two-batch overlap at all.
-enum class OverlapSupport { Yes, No, Unknown };
-[[nodiscard]] OverlapSupport overlap_support(std::string_view engine);
+[[nodiscard]] OverlapSettings default_overlap(const catalog::EngineOverlap& engine);
 
 }  // namespace moesim::serving

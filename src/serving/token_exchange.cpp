@@ -42,13 +42,24 @@ TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
     : topology_(&topology), ranks_(std::ssize(group)) {
   const operators::ExchangeShape shape{
       .hidden = expert_width(deployment.model), .top_k = top_k, .experts = experts};
+  if (deployment.all2all == catalog::All2AllBackend::AllGather) {
+    gathered_.emplace(deployment, kernels, topology, group, shape.hidden, experts);
+    ways_.push_back({.exchange = operators::AllToAll(
+                         topology, group, {.kind = AllToAllKind::Normal, .shape = shape}),
+                     .measured = false,
+                     .dispatch_copy = gathered_->dispatch_copy(),
+                     .combine_copy = gathered_->combine_copy()});
+    return;
+  }
   const bool one_domain = std::all_of(group.begin(), group.end(), [&](GpuId gpu) {
     return topology.shares_scale_up(group.front(), gpu);
   });
-  const bool nvlink = has_deepep(deployment) && one_domain && deployment.engine.kernels == "trtllm";
+  const bool any_kernel = deployment.all2all == catalog::All2AllBackend::Auto;
+  const bool nvlink =
+      has_deepep(deployment) && one_domain && any_kernel && deployment.engine.kernels == "trtllm";
   ways_.push_back(make_way(deployment, kernels, topology, group,
                            nvlink ? AllToAllKind::NvLink : AllToAllKind::Normal, shape));
-  if (has_deepep(deployment) && !nvlink) {
+  if (has_deepep(deployment) && any_kernel && !nvlink) {
     Way direct = make_way(deployment, kernels, topology, group, AllToAllKind::LowLatency, shape);
     if (direct.measured) ways_.push_back(std::move(direct));
   }
@@ -161,6 +172,13 @@ void TokenExchange::add(const placement::LayerTraffic& traffic, Copies copies,
   const Way& way = ways_[copies == Copies::PerPick ? 1 : 0];
   add_phase(way, asked, way.dispatch_copy, ExchangePhase::Dispatch, dispatch);
   add_phase(way, asked, way.combine_copy, ExchangePhase::Combine, combine);
+}
+
+void TokenExchange::add_gathered(const placement::LayerTraffic& traffic, std::int64_t tokens,
+                                 LimitedTime& dispatch, LimitedTime& combine) {
+  // For the counts of each NIC; the collectives have their own times.
+  (void)load(traffic, Copies::Deduplicated, 0);
+  gathered_->add(tokens, dispatch, combine);
 }
 
 LinkTraffic TokenExchange::last_traffic(const placement::LayerTraffic& traffic,

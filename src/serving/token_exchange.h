@@ -2,11 +2,10 @@
 //
 // Iterations with prompts, or with more tokens than the low-latency buffers hold, use the normal
 // kernels; pure decode uses the low-latency ones; TensorRT-LLM inside one scale-up domain uses its
-// NVLink kernels. Without curves: latency and the busiest link, node-de-duplicated. Where leaf
-// links are narrower than the ports below the max-min estimates of `net` take the place of the
-// busiest link.
-// Source:  DeepEP's two modes and SGLang's automatic choice; docs/models/collectives.md.
-// Layer:   serving.
+// NVLink kernels. Or by all-gather and reduce-scatter (gathered_tokens.h). Without curves: latency
+// and the busiest link, node-de-duplicated. Where leaf links are narrower than the ports below the
+// max-min estimates of `net` take the place of the busiest link. Source:  DeepEP's two modes and
+// SGLang's automatic choice; docs/models/collectives.md. Layer:   serving.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +17,7 @@
 #include "operators/all_to_all.h"
 #include "placement/dispatch.h"
 #include "serving/deployment.h"
+#include "serving/gathered_tokens.h"
 #include "serving/kernels.h"
 #include "serving/step_time.h"
 #include "serving/timeline.h"
@@ -44,6 +44,13 @@ class TokenExchange {
   /// source rank that has most.
   void add(const placement::LayerTraffic& traffic, placement::Copies copies,
            std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine);
+
+  /// Every token goes to every rank, however many tokens there are: traffic is to be counted by
+  /// GatheredTokens::count(), time to be added by add_gathered().
+  [[nodiscard]] bool gathers() const { return gathered_.has_value(); }
+  /// Adds the times of one layer of so many tokens of all ranks. Precondition: gathers().
+  void add_gathered(const placement::LayerTraffic& traffic, std::int64_t tokens,
+                    LimitedTime& dispatch, LimitedTime& combine);
 
   /// Of one copy of a token on its way to the experts, and of what comes back.
   [[nodiscard]] Bytes dispatch_copy(placement::Copies copies) const {
@@ -87,6 +94,7 @@ class TokenExchange {
 
   const topology::Topology* topology_;
   std::int64_t ranks_;
+  std::optional<GatheredTokens> gathered_;
   double neighbours_ = 0;
   /// [0]: de-duplicated copies; [1]: a copy per pick, where there are such kernels.
   std::vector<Way> ways_;

@@ -174,7 +174,7 @@ std::optional<Formats> formats_of(std::string_view text, const catalog::Model& m
   if (holds(weights, "nvfp4") || holds(weights, "fp4")) {
     formats.weights = holds(weights, "mxfp4") ? "mxfp4" : "nvfp4";
     // The checkpoints that NVIDIA publishes in FP4 say so of their cache.
-    const bool theirs = formats.weights == "nvfp4" && engine.name == "TensorRT-LLM";
+    const bool theirs = formats.weights == "nvfp4" && engine.own_checkpoints;
     if (theirs && formats.kv_cache == "auto") formats.kv_cache = "fp8";
   } else if (holds(weights, "fp8")) {
     // Released in FP8 in blocks (by its maker, or beside the bf16 weights), unless the engine
@@ -184,7 +184,7 @@ std::optional<Formats> formats_of(std::string_view text, const catalog::Model& m
         std::any_of(model.aliases.begin(), model.aliases.end(),
                     [](const std::string& a) { return to_lower(a).ends_with("-fp8"); });
     const bool blocks = holds(weights, "block") || holds(to_lower(model.native_precision), "fp8") ||
-                        (released && engine.name != "TensorRT-LLM");
+                        (released && !engine.own_checkpoints);
     formats.weights = blocks ? "fp8_block128" : "fp8_per_tensor";
   } else if (holds(weights, "bf16") || holds(weights, "fp16")) {
     formats.weights = "bf16";

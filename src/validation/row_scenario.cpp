@@ -198,6 +198,9 @@ class Planner {
     if (batched) text += fmt::format("    max_num_batched_tokens: {:.0f}\n", *batched);
     text += "  }\n";
     if (overlaps()) text += "  overlap {}\n";
+    if (dp_ > 1 && row_.note.find("all-gather/reduce-scatter") != std::string::npos) {
+      text += "  all2all_backend: ALLGATHER_REDUCESCATTER\n";
+    }
     return text + "}\n";
   }
 

@@ -20,18 +20,23 @@ TEST_CASE("graph_for: the smallest size that holds the batch", "[serving][oracle
   CHECK(graph_for({}, 1) == 0);
 }
 
-TEST_CASE("default_graph_sizes: each engine's own", "[serving][oracle]") {
-  // vLLM: 1, 2, 4, 8, 16, ..., at most twice the sequences and 512.
-  CHECK(default_graph_sizes("vLLM", 8) == std::vector<std::int64_t>{1, 2, 4, 8, 16});
-  CHECK(default_graph_sizes("vLLM", 1024).back() == 512);
-  CHECK(graph_for(default_graph_sizes("vLLM", 1024), 257) == 272);
-  // SGLang: the largest batch has its own.
-  CHECK(default_graph_sizes("SGLang", 10) == std::vector<std::int64_t>{1, 2, 4, 8, 10});
-  CHECK(graph_for(default_graph_sizes("SGLang", 256), 129) == 136);
-  // TensorRT-LLM: by 8 to 128, then doubling.
-  CHECK(graph_for(default_graph_sizes("TensorRT-LLM", 1024), 129) == 256);
-  CHECK(default_graph_sizes("TensorRT-LLM", 300).back() == 300);
-  CHECK(default_graph_sizes("llama.cpp", 8).empty());
+TEST_CASE("default_graph_sizes: ranges, doubling, ends", "[serving][oracle]") {
+  const catalog::EngineGraphs twice{.ranges = {{.first = 1, .last = 2},
+                                               {.first = 4, .last = 4},
+                                               {.first = 8, .last = 24, .step = 8}},
+                                    .times_max_num_seqs = 2};
+  CHECK(default_graph_sizes(twice, 8) == std::vector<std::int64_t>{1, 2, 4, 8, 16});
+  CHECK(default_graph_sizes(twice, 1024).back() == 24);
+  const catalog::EngineGraphs own{
+      .ranges = {{.first = 1, .last = 2}, {.first = 4, .last = 64, .step = 4}},
+      .captures_max_num_seqs = true};
+  CHECK(default_graph_sizes(own, 10) == std::vector<std::int64_t>{1, 2, 4, 8, 10});
+  CHECK(default_graph_sizes(own, 65).back() == 64);
+  const catalog::EngineGraphs doubling{
+      .ranges = {{.first = 1, .last = 1}, {.first = 4, .last = 1024, .doubling = true}},
+      .captures_max_num_seqs = true};
+  CHECK(default_graph_sizes(doubling, 20) == std::vector<std::int64_t>{1, 4, 8, 16, 20});
+  CHECK(default_graph_sizes({}, 8).empty());
 }
 
 TEST_CASE("graph_for: the largest rank decides for all, prompts run without", "[serving][oracle]") {

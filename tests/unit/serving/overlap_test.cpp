@@ -82,13 +82,14 @@ TEST_CASE("overlap: a rank below the threshold keeps all from splitting", "[serv
   CHECK(all.time.split_iterations == all.time.iterations);
 }
 
-TEST_CASE("overlap: engines differ in stages, thresholds and multiprocessors", "[serving]") {
-  CHECK_FALSE(default_overlap("vLLM").splits_attention);
-  CHECK(default_overlap("vLLM").prefill_token_threshold == 512);
-  CHECK(default_overlap("SGLang").splits_attention);
-  CHECK(default_overlap("DeepSeek").comm_sms == 24);
-  CHECK(overlap_support("TensorRT-LLM") == OverlapSupport::No);
-  CHECK(overlap_support("SGLang") == OverlapSupport::Yes);
+TEST_CASE("overlap: the engine's settings, where nothing else is set", "[serving]") {
+  const OverlapSettings settings =
+      default_overlap({.comm_sms = 24, .prefill_token_threshold = 512, .splits_attention = false});
+  CHECK(settings.mode == OverlapMode::TwoBatch);
+  CHECK(settings.comm_sms == 24);
+  CHECK(settings.decode_token_threshold == 2);
+  CHECK(settings.prefill_token_threshold == 512);
+  CHECK_FALSE(settings.splits_attention);
 }
 
 }  // namespace

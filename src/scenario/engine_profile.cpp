@@ -1,0 +1,79 @@
+#include "scenario/engine_profile.h"
+
+#include <cstdint>
+
+namespace moesim::scenario {
+namespace {
+
+constexpr std::int64_t kMostGraph = 1 << 20;
+constexpr std::int64_t kMostSms = 4096;
+
+catalog::EngineGraphs graphs_of(const proto::EngineGraphs& message, const MessageScope& scope) {
+  catalog::EngineGraphs graphs;
+  for (int i = 0; i < message.range_size(); ++i) {
+    const MessageScope part(scope, message.range(i), "range", i);
+    catalog::GraphRange range;
+    range.first = part.required_number("first", 1, kMostGraph);
+    range.last = part.number("last", range.first, range.first, kMostGraph);
+    range.step = part.number("step", 1, 1, kMostGraph);
+    range.doubling = part.flag("doubling");
+    if (!graphs.ranges.empty() && graphs.ranges.back().last >= range.first) {
+      part.error("first", "is not above the range before", "give ranges in ascending order");
+    }
+    graphs.ranges.push_back(range);
+  }
+  graphs.times_max_num_seqs = scope.number("times_max_num_seqs", 1, 1, 1024);
+  graphs.captures_max_num_seqs = message.captures_max_num_seqs();
+  return graphs;
+}
+
+catalog::EngineOverlap overlap_of(const proto::EngineOverlap& message, const MessageScope& scope) {
+  catalog::EngineOverlap overlap;
+  switch (message.support()) {
+    case proto::EngineSupport::YES:
+    case proto::EngineSupport::PARTIAL:
+      overlap.support = catalog::Support::Yes;
+      break;
+    case proto::EngineSupport::NO:
+      overlap.support = catalog::Support::No;
+      break;
+    default:
+      overlap.support = catalog::Support::Unknown;
+  }
+  overlap.comm_sms = scope.number("comm_sms", overlap.comm_sms, 0, kMostSms);
+  overlap.decode_token_threshold =
+      scope.number("decode_token_threshold", overlap.decode_token_threshold, 2, kMostGraph);
+  overlap.prefill_token_threshold =
+      scope.number("prefill_token_threshold", overlap.prefill_token_threshold, 2, kMostGraph);
+  if (message.has_split_attention()) overlap.splits_attention = message.split_attention();
+  return overlap;
+}
+
+}  // namespace
+
+void convert_engine_profile(const proto::Engine& message, const MessageScope& scope,
+                            catalog::Engine& engine) {
+  if (message.has_graphs()) {
+    const MessageScope part(scope, message.graphs(), "graphs");
+    engine.graphs = graphs_of(message.graphs(), part);
+  }
+  if (message.has_overlap()) {
+    const MessageScope part(scope, message.overlap(), "overlap");
+    engine.overlap = overlap_of(message.overlap(), part);
+  }
+  for (int i = 0; i < message.all2all_backend_size(); ++i) {
+    switch (message.all2all_backend(i)) {
+      case proto::DEEPEP_HIGH_THROUGHPUT:
+        engine.all2all.push_back(catalog::All2AllBackend::DeepEpNormal);
+        break;
+      case proto::ALLGATHER_REDUCESCATTER:
+        engine.all2all.push_back(catalog::All2AllBackend::AllGather);
+        break;
+      default:
+        scope.error("all2all_backend", "AUTO is always there", "leave it out");
+    }
+  }
+  engine.own_checkpoints = message.own_checkpoints();
+}
+
+}  // namespace moesim::scenario
