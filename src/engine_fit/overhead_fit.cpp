@@ -27,11 +27,11 @@ constexpr std::size_t kConstants = 5;
 using Constants = std::array<double, kConstants>;
 
 constexpr std::array<operators::CoefficientSpec, kConstants> kSpecs = {{
-    {"stretch", 1.0, 0.6, 3.0},
-    {"per_layer_us", 10.0, 0.0, 500.0},
+    {"stretch", 1.0, 0.85, 1.5},
+    {"per_layer_us", 10.0, 0.0, 60.0},
     {"per_sequence_us", 2.0, 0.0, 50.0},
-    {"prompt_iteration_ms", 5.0, 0.0, 500.0},
-    {"per_request_ms", 20.0, 0.0, 250.0},
+    {"prompt_iteration_ms", 5.0, 0.0, 30.0},
+    {"per_request_ms", 20.0, 0.0, 100.0},
 }};
 
 double at(const WorkSum& work, Work part) { return work[static_cast<std::size_t>(part)]; }
@@ -60,8 +60,8 @@ LoopConstants loop_constants() {
   LoopConstants c;
   c.weights[static_cast<std::size_t>(Work::Kernels)] = 1.0;
   c.weights[static_cast<std::size_t>(Work::Iterations)] = 2e-3;
-  c.weights[static_cast<std::size_t>(Work::Prompts)] = 20e-3;
-  c.client_delay = 3e-3;
+  c.weights[static_cast<std::size_t>(Work::Prompts)] = 10e-3;
+  c.client_delay = 25e-3;
   return c;
 }
 
