@@ -1,7 +1,7 @@
 // What an engine adds to the kernels of an iteration, and to a request before it is scheduled.
 //
 // Model:   iteration = stretch * kernels + iteration + layers * per_layer
-//                      + sequences * per_sequence + (prompts in it ? prompt_iteration : 0);
+//                      + sequences * per_sequence + (prompts in it ? layers * prompt_layer : 0);
 //          a request waits per_request before it can be scheduled.
 //          `kernels`: sum of the priced operators; `sequences`: those of the fullest attention
 //          rank.
@@ -27,7 +27,7 @@ struct EngineOverhead {
   Seconds iteration;             ///< Each iteration.
   Seconds per_layer;             ///< Each layer of an iteration: gaps and small kernels.
   Seconds per_sequence;          ///< Each sequence of the fullest rank.
-  Seconds prompt_iteration;      ///< Each iteration that holds prompt tokens: no captured graph.
+  Seconds prompt_layer;          ///< Each layer where prompt tokens pass: no captured graph.
   Seconds per_request;           ///< Before a request can be scheduled: HTTP, tokenising, queues.
   std::int64_t rows = 0;         ///< Runs it was fitted to, ...
   std::int64_t deployments = 0;  ///< ... and deployments these are of.

@@ -30,7 +30,7 @@ constexpr std::array<operators::CoefficientSpec, kConstants> kSpecs = {{
     {"stretch", 1.0, 0.85, 1.5},
     {"per_layer_us", 10.0, 0.0, 60.0},
     {"per_sequence_us", 2.0, 0.0, 50.0},
-    {"prompt_iteration_ms", 5.0, 0.0, 30.0},
+    {"prompt_layer_us", 100.0, 0.0, 500.0},
     {"per_request_ms", 20.0, 0.0, 100.0},
 }};
 
@@ -38,9 +38,9 @@ double at(const WorkSum& work, Work part) { return work[static_cast<std::size_t>
 
 double time_of(const WorkSum& work, double layers, std::span<const double> c) {
   constexpr double kMicro = 1e-6;
-  constexpr double kMilli = 1e-3;
   return c[0] * at(work, Work::Kernels) + kMicro * c[1] * layers * at(work, Work::Iterations) +
-         kMicro * c[2] * at(work, Work::Sequences) + kMilli * c[3] * at(work, Work::Prompts);
+         kMicro * c[2] * at(work, Work::Sequences) +
+         kMicro * c[3] * layers * at(work, Work::Prompts);
 }
 
 double tpot_of(const FitRow& row, std::span<const double> c) {
@@ -165,7 +165,7 @@ catalog::EngineOverhead fit_group(const std::string& engine, const std::string& 
           .iteration = {},
           .per_layer = c[1] * 1.0_us,
           .per_sequence = c[2] * 1.0_us,
-          .prompt_iteration = c[3] * 1.0_ms,
+          .prompt_layer = c[3] * 1.0_us,
           .per_request = c[4] * 1.0_ms,
           .rows = static_cast<std::int64_t>(rows.size()),
           .deployments = static_cast<std::int64_t>(fold.size()),

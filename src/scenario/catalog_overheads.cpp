@@ -46,7 +46,7 @@ catalog::EngineOverhead convert_overhead(const proto::EngineOverhead& message,
       .iteration = time("iteration"),
       .per_layer = time("per_layer"),
       .per_sequence = time("per_sequence"),
-      .prompt_iteration = time("prompt_iteration"),
+      .prompt_layer = time("prompt_layer"),
       .per_request = time("per_request"),
       .rows = scope.number("rows", 0, 0, kMostRows),
       .deployments = scope.number("deployments", 0, 0, kMostRows),
@@ -74,8 +74,8 @@ std::string overheads_text(std::span<const catalog::EngineOverhead> overheads) {
     if (overhead.per_layer > Seconds{}) out.set_per_layer(format_seconds(overhead.per_layer));
     if (overhead.per_sequence > Seconds{})
       out.set_per_sequence(format_seconds(overhead.per_sequence));
-    if (overhead.prompt_iteration > Seconds{})
-      out.set_prompt_iteration(format_seconds(overhead.prompt_iteration));
+    if (overhead.prompt_layer > Seconds{})
+      out.set_prompt_layer(format_seconds(overhead.prompt_layer));
     if (overhead.per_request > Seconds{}) out.set_per_request(format_seconds(overhead.per_request));
     out.set_rows(overhead.rows);
     out.set_deployments(overhead.deployments);

@@ -10,16 +10,15 @@ Seconds engine_host_time(const Deployment& deployment, std::span<const RankBatch
     return first_stage ? deployment.engine.iteration_overhead : Seconds{};
   }
   const catalog::EngineOverhead& o = *deployment.overhead;
-  Seconds time = static_cast<double>(layers) * o.per_layer;
-  if (!first_stage) return time;
   std::int32_t sequences = 0;
   bool prompts = false;
   for (const RankBatch& batch : ranks) {
     sequences = std::max(sequences, batch.decode_sequences + batch.prefill_chunks);
     prompts = prompts || batch.prefill_tokens > 0;
   }
-  time += o.iteration + static_cast<double>(sequences) * o.per_sequence;
-  if (prompts) time += o.prompt_iteration;
+  Seconds time = static_cast<double>(layers) * o.per_layer;
+  if (prompts) time += static_cast<double>(layers) * o.prompt_layer;
+  if (first_stage) time += o.iteration + static_cast<double>(sequences) * o.per_sequence;
   return time;
 }
 

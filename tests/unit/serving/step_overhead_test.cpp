@@ -20,13 +20,13 @@ catalog::EngineOverhead toy_overhead() {
           .iteration = 100.0_us,
           .per_layer = 10.0_us,
           .per_sequence = 1.0_us,
-          .prompt_iteration = 2.0_ms,
+          .prompt_layer = 0.5_ms,
           .per_request = 7.0_ms,
           .source = "a test"};
 }
 
 // Kernels 4 ms, of them 1 ms migration, which is none: 1 + 0.5 * 3 = 2.5 ms. Host, 3 layers, first
-// stage: 3 * 10 us + 100 us + 6 sequences of the fullest rank (4 decoding, 2 prompts) + 2 ms.
+// stage: 3 * 10 us + 100 us + 6 sequences of the fullest rank (4 decoding, 2 prompts) + 3 * 0.5 ms.
 TEST_CASE("an engine stretches kernels and adds its own time") {
   Deployment d = toy_deployment(test::toy_dense_model(), {});
   d.overhead = toy_overhead();
@@ -43,8 +43,8 @@ TEST_CASE("an engine stretches kernels and adds its own time") {
   CHECK_THAT(time[StepPart::Attention] / 1.0_us, WithinRel(1500.0, 1e-12));
   CHECK_THAT(time.limits[0][Limit::Memory] / 1.0_us, WithinRel(1500.0, 1e-12));
   CHECK_THAT(time[StepPart::Migration] / 1.0_us, WithinRel(1000.0, 1e-12));
-  CHECK_THAT(time[StepPart::Overhead] / 1.0_us, WithinRel(30.0 + 100.0 + 6.0 + 2000.0, 1e-12));
-  CHECK_THAT(time.total / 1.0_us, WithinRel(2500.0 + 2136.0, 1e-12));
+  CHECK_THAT(time[StepPart::Overhead] / 1.0_us, WithinRel(30.0 + 100.0 + 6.0 + 1500.0, 1e-12));
+  CHECK_THAT(time.total / 1.0_us, WithinRel(2500.0 + 1636.0, 1e-12));
 }
 
 TEST_CASE("later stages add only what belongs to their layers") {
@@ -54,6 +54,10 @@ TEST_CASE("later stages add only what belongs to their layers") {
   const std::array ranks{RankBatch{.decode_sequences = 5}};
   add_engine_overhead(d, ranks, false, 4, time);
   CHECK_THAT(time.total / 1.0_us, WithinRel(40.0, 1e-12));
+  StepTime prompts;
+  const std::array chunks{RankBatch{.prefill_tokens = 64, .prefill_chunks = 2}};
+  add_engine_overhead(d, chunks, false, 4, prompts);
+  CHECK_THAT(prompts.total / 1.0_us, WithinRel(40.0 + 2000.0, 1e-12));
 }
 
 TEST_CASE("an engine without fitted overhead adds its time per iteration") {
