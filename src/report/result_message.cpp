@@ -14,6 +14,7 @@
 #include "report/message_json.h"
 #include "report/prefix_figures.h"
 #include "report/result_json.h"
+#include "report/scaling_figures.h"
 #include "report/step_names.h"
 #include "report/version.h"
 
@@ -158,7 +159,7 @@ void fill_pools(const sweep::ScenarioResult& from, proto::Result& to) {
   if (!from.run.handover) return;
   for (const serving::PoolResult& pool : from.run.pools) {
     const bool prefills = pool.role == serving::PoolRole::Prefill;
-    const auto gpus = static_cast<double>(pool.gpus);
+    const double gpus = pool.gpus_held;
     proto::PoolReport& report = *to.add_pools();
     report.set_role(prefills ? "prefill" : "decode");
     report.set_gpus(static_cast<std::int32_t>(pool.gpus));
@@ -171,8 +172,7 @@ void fill_pools(const sweep::ScenarioResult& from, proto::Result& to) {
     if (pool.experts.present) fill(pool.experts, *report.mutable_experts());
     fill(pool.kv, *report.mutable_kv_cache());
     if (from.pricing.known) {
-      report.set_usd_per_month(
-          rounded(from.bill.usd_per_month * gpus / static_cast<double>(from.run.gpus)));
+      report.set_usd_per_month(rounded(from.bill.usd_per_month * gpus / from.run.gpus_held));
     }
   }
   const serving::HandoverSummary& moved = *from.run.handover;
@@ -202,6 +202,7 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   fill(from.run.kv, *to.mutable_kv_cache());
   for (const serving::ClassSummary& each : from.run.classes) fill(each, *to.add_classes());
   fill_pools(from, to);
+  fill_scaling(from.run, to);
   if (from.run.prefix) fill_prefixes(*from.run.prefix, *to.mutable_prefix_cache());
   to.set_fingerprint(fmt::format("{:016x}", from.run.fingerprint));
   to.set_events(static_cast<double>(from.run.events));

@@ -14,6 +14,7 @@
 #include "report/number_text.h"
 #include "report/prefix_figures.h"
 #include "report/result_json.h"
+#include "report/scaling_figures.h"
 #include "report/step_names.h"
 #include "report/text_layout.h"
 
@@ -192,11 +193,10 @@ std::string pools(const serving::RunResult& r) {
         page.empty() ? "pools" : "",
         fmt::format("{}: {} GPUs, {} {} tokens/s per GPU; idle {:.1f} %, iterations of {} ms, most "
                     "KV blocks {} of {}, {} preemptions",
-                    prefills ? "prefill" : "decode", pool.gpus,
-                    number(rate / static_cast<double>(pool.gpus)), prefills ? "input" : "output",
-                    100.0 * pool.time.idle, number(pool.time.mean_iteration_ms),
-                    count_text(pool.kv.peak_blocks), count_text(pool.kv.blocks_per_rank),
-                    count_text(pool.kv.preemptions)));
+                    prefills ? "prefill" : "decode", pool.gpus, number(rate / pool.gpus_held),
+                    prefills ? "input" : "output", 100.0 * pool.time.idle,
+                    number(pool.time.mean_iteration_ms), count_text(pool.kv.peak_blocks),
+                    count_text(pool.kv.blocks_per_rank), count_text(pool.kv.preemptions)));
   }
   const serving::HandoverSummary& moved = *r.handover;
   if (moved.requests == 0) return page;
@@ -286,6 +286,7 @@ std::string result_table(const sweep::ScenarioResult& r) {
     page += classes(r.run);
     page += swapping(r.run.kv);
     page += pools(r.run);
+    page += scaling_text(r.run);
     if (r.run.experts.present) page += experts(r.run.experts);
     if (r.run.prefix) page += labelled("prefixes", prefix_text(*r.run.prefix));
     page += cost(r) + power(r);

@@ -34,6 +34,7 @@ bool Resolver::pools_are_whole() {
   refuse(outer.has_dp(), "dp");
   refuse(outer.has_ep(), "ep");
   refuse(outer.has_replicas(), "replicas");
+  refuse(outer.has_autoscaling(), "autoscaling");
   for (const auto& [name, pool] :
        {std::pair("prefill", &outer.prefill()), std::pair("decode", &outer.decode())}) {
     if (pool->has_prefill() || pool->has_decode() || pool->has_kv_transfer()) {

@@ -34,6 +34,7 @@ Scenario Resolver::resolve() {
   resolve_cluster();
   note_degraded();
   resolve_deployment();
+  resolve_autoscaling();
   check_arithmetic();
   resolve_experts();
   resolve_workload();
@@ -88,6 +89,7 @@ void Resolver::resolve_simulation() {
             "no request would be counted: shorten it");
     }
   }
+  resolve_time_windows();
   if (!simulation.has_fidelity()) simulation.set_fidelity(proto::Simulation::EXACT);
   if (simulation.fidelity() == proto::Simulation::SAMPLED) {
     run.fidelity = serving::Fidelity::Sampled;

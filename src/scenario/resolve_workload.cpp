@@ -254,6 +254,11 @@ void Resolver::resolve_parametric(proto::Workload& workload) {
     if (!model.output) findings_.missing("workload.output", "is missing", hint);
   }
   resolve_load(workload, model);
+  if (scenario_.run.windows.on() && std::holds_alternative<workload::ClientPool>(model.arrivals)) {
+    error("simulation.time_windows",
+          "does not go with clients, whose rates have windows of their own",
+          "leave it out, or write other arrivals");
+  }
   for (Diagnostic& found : workload::check_model(model)) {
     if (found.field == "default_rate") found.field = "rate";
     found.file.clear();

@@ -45,6 +45,12 @@ class Resolver {
  private:
   void resolve_names();
   void resolve_simulation();
+  void resolve_time_windows();
+  void resolve_autoscaling();
+  serving::Autoscaling resolve_schedule(proto::Autoscaling& autoscaling);
+  serving::LoadTarget resolve_load_target(proto::ScaleByLoad& load);
+  /// Until the weights of a unit are there.
+  std::optional<Seconds> time_to_load(proto::Autoscaling& autoscaling);
 
   void resolve_model();
   std::optional<catalog::Model> named_model();

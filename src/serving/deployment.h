@@ -16,10 +16,12 @@
 #include "catalog/model.h"
 #include "catalog/precision.h"
 #include "core/sim_time.h"
+#include "core/time_windows.h"
 #include "core/units.h"
 #include "operators/operator_time.h"
 #include "plan/layout.h"
 #include "plan/memory.h"
+#include "serving/autoscaling.h"
 #include "serving/expert_settings.h"
 #include "serving/overlap_settings.h"
 #include "serving/prefix_settings.h"
@@ -90,6 +92,7 @@ struct Deployment {
   /// Fitted curves; null: every operator takes its roofline.
   std::shared_ptr<const catalog::CurveSet> curves;
   PoolRole role = PoolRole::Mixed;
+  std::optional<Autoscaling> autoscaling{};  ///< Absent: all replicas serve all the time.
   std::int64_t first_gpu = 0;       ///< Of the cluster; the pool takes layout.gpus() from there on.
   std::int64_t first_instance = 0;  ///< Instances are numbered through all pools.
 };
@@ -121,11 +124,12 @@ enum class Fidelity {
   Sampled,  ///< In some iterations of each kind; others sample from those.
 };
 
-/// How long to run and what to count.
+/// How long to run and what to count. Times are those of the run (TimeWindows).
 struct RunSettings {
   std::uint64_t seed = 1;
   Fidelity fidelity = Fidelity::Exact;
-  SimTime warm_up{};  ///< Requests that arrive earlier are served but not counted.
+  TimeWindows windows{};  ///< Of the calendar that rates and autoscaling follow.
+  SimTime warm_up{};      ///< Requests that arrive earlier are served but not counted.
   SimTime duration = SimTime::never();  ///< No arrivals after this; what is in flight is finished.
   std::int64_t max_requests = 0;        ///< 0 = as many as the workload has.
   double stop_at_half_width = 0;        ///< Share of the means at which to stop; 0: never.

@@ -34,8 +34,9 @@ SequenceIndex Handover::place(SimTime now) {
   std::size_t best = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t candidate = (next_ + i) % count;
+    if (!decode_.takes(candidate / ranks)) continue;
     const RankScheduler& rank = decode_.instances()[candidate / ranks].ranks()[candidate % ranks];
-    if (!rank.can_reserve(moving) || (fewest >= 0 && rank.requests() >= fewest)) continue;
+    if ((fewest >= 0 && rank.requests() >= fewest) || !rank.can_reserve(moving)) continue;
     fewest = rank.requests();
     best = candidate;
     if (fewest == 0) break;

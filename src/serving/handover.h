@@ -31,7 +31,8 @@ class Handover {
   /// Reserves for the first that waits; kNoSequence: nobody waits or there is no room. Of caches
   /// that are complete the transfer starts.
   [[nodiscard]] SequenceIndex place(SimTime now);
-  [[nodiscard]] bool anyone_waits() const { return !waiting_.empty(); }
+  /// Requests that wait for room.
+  [[nodiscard]] std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size()); }
 
   /// Layer-wise: all layers but the last of these chunks may leave; after it, all of them.
   void stream(const RankScheduler& rank, std::size_t lane, bool ended);

@@ -12,6 +12,9 @@ Pool::Pool(const Deployment& deployment, const topology::Topology& topology,
       model_(deployment),
       experts_(make_expert_plan(deployment, topology, run.seed, plans)),
       router_(deployment.router, static_cast<std::size_t>(deployment.layout.dp)) {
+  if (deployment.autoscaling) {
+    scaler_.emplace(*deployment.autoscaling, deployment.layout.replicas, run.windows);
+  }
   if (experts_ && deployment.experts.drift) drift_.emplace(deployment, run.seed);
   instances_.reserve(static_cast<std::size_t>(deployment.layout.replicas));
   for (std::int64_t r = 0; r < deployment.layout.replicas; ++r) {
@@ -53,6 +56,32 @@ bool Pool::fits(const workload::Request& request) const {
   const std::int64_t output =
       deployment_->role == PoolRole::Prefill ? 1 : std::int64_t{request.output_tokens};
   return rank.blocks_to_end(request.input_tokens, output) <= memory_->kv_blocks_per_rank;
+}
+
+void Pool::count_requests(std::vector<std::int64_t>& into) const {
+  into.assign(instances_.size(), 0);
+  for (std::size_t i = 0; i < instances_.size(); ++i) {
+    for (const RankScheduler& rank : instances_[i].ranks()) {
+      into[i] += rank.requests() + rank.leaving();
+    }
+  }
+}
+
+double Pool::load(LoadMetric metric) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < instances_.size(); ++i) {
+    if (!takes(i)) continue;
+    std::int64_t requests = 0;
+    double held = 0;
+    double blocks = 0;
+    for (const RankScheduler& rank : instances_[i].ranks()) {
+      requests += rank.requests();
+      held += static_cast<double>(rank.blocks_total() - rank.blocks_free());
+      blocks += static_cast<double>(rank.blocks_total());
+    }
+    sum += metric == LoadMetric::KvUse ? held / blocks : static_cast<double>(requests);
+  }
+  return sum;
 }
 
 void Pool::drift_to(SimTime now) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "serving/autoscaler.h"
 #include "serving/deployment.h"
 #include "serving/expert_plan.h"
 #include "serving/instance.h"
@@ -42,8 +43,19 @@ class Pool {
   }
   /// `prompt`: ids of its prefix blocks.
   [[nodiscard]] Target choose(std::span<const std::uint64_t> prompt, std::int64_t input_tokens) {
-    return router_.choose(instances_, prompt, input_tokens);
+    return router_.choose(instances_, scaler(), prompt, input_tokens);
   }
+  /// Null: all instances serve all the time.
+  [[nodiscard]] Autoscaler* scaler() { return scaler_ ? &*scaler_ : nullptr; }
+  [[nodiscard]] const Autoscaler* scaler() const { return scaler_ ? &*scaler_ : nullptr; }
+  /// Whether the instance takes new requests.
+  [[nodiscard]] bool takes(std::size_t instance) const {
+    return !scaler_ || scaler_->takes(instance);
+  }
+  /// Requests of each instance: waiting, running, expected, and those whose caches still leave.
+  void count_requests(std::vector<std::int64_t>& into) const;
+  /// What autoscaling looks at, of all serving instances together.
+  [[nodiscard]] double load(LoadMetric metric) const;
   /// Whether the model and the blocks of a rank hold the request to its end.
   [[nodiscard]] bool fits(const workload::Request& request) const;
   /// Turns the popularity of experts to that of `now`.
@@ -70,6 +82,7 @@ class Pool {
   std::optional<PopularityDrift> drift_;
   std::optional<PrefixTiers> prefixes_;
   std::vector<Instance> instances_;
+  std::optional<Autoscaler> scaler_;
   Router router_;
 };
 

@@ -6,7 +6,8 @@
 namespace moesim::serving {
 
 TimeBreakdown Pool::time(SimTime end, double& prefill_share) const {
-  const Seconds whole = end.seconds() * static_cast<double>(instances_.size());
+  const Seconds whole =
+      scaler_ ? scaler_->run_time() : end.seconds() * static_cast<double>(instances_.size());
   TimeBreakdown time;
   if (whole <= Seconds{}) return time;
   Seconds active;

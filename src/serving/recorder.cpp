@@ -146,7 +146,7 @@ bool Recorder::close_if_certain() {
   return closed_;
 }
 
-Summary Recorder::summarise(std::int64_t gpus, SimTime end) {
+Summary Recorder::summarise(double gpus, SimTime end) {
   Summary s;
   s.requests_arrived = arrived_;
   s.requests_completed = completed();
@@ -167,7 +167,7 @@ Summary Recorder::summarise(std::int64_t gpus, SimTime end) {
   if (s.requests_measured > 0) {
     s.slo_attainment = static_cast<double>(good) / static_cast<double>(s.requests_measured);
   }
-  const SimTime close = std::min(end, run_.duration);
+  const SimTime close = window(end).second;
   slices_.fill(close - run_.warm_up, s.intervals);
   if (s.intervals.present) fill_latencies(s.intervals);
   s.ttft = distribution(ttft);
@@ -182,7 +182,7 @@ Summary Recorder::summarise(std::int64_t gpus, SimTime end) {
   s.output_tokens_per_s = static_cast<double>(output_tokens_) / seconds;
   s.input_tokens_per_s = static_cast<double>(input_tokens_) / seconds;
   s.total_tokens_per_s = s.output_tokens_per_s + s.input_tokens_per_s;
-  s.tokens_per_s_per_gpu = s.output_tokens_per_s / static_cast<double>(gpus);
+  s.tokens_per_s_per_gpu = s.output_tokens_per_s / gpus;
   s.tokens_per_s_per_user = s.tpot.mean_ms > 0 ? 1000.0 / s.tpot.mean_ms : 0.0;
   s.goodput_requests_per_s = static_cast<double>(finished_good_) / seconds;
   return s;

@@ -3,6 +3,7 @@
 // Layer: serving.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -47,8 +48,12 @@ class Recorder final : public StepListener {
   [[nodiscard]] std::int64_t tokens_emitted() const { return tokens_emitted_; }
   /// Of the requests that are complete.
   [[nodiscard]] std::int64_t tokens_completed() const { return tokens_completed_; }
-  /// Leaves the recorder empty. `end`: when the last request finished.
-  [[nodiscard]] Summary summarise(std::int64_t gpus, SimTime end);
+  /// What is counted lies between these; `end`: when the last request finished.
+  [[nodiscard]] std::pair<SimTime, SimTime> window(SimTime end) const {
+    return {run_.warm_up, std::min(end, run_.duration)};
+  }
+  /// Leaves the recorder empty. `gpus`: held on average in the window.
+  [[nodiscard]] Summary summarise(double gpus, SimTime end);
   /// One entry for each class, before the records are taken. In class_summary.cpp.
   [[nodiscard]] std::vector<ClassSummary> summarise_classes(SimTime end) const;
   [[nodiscard]] std::vector<RequestRecord> take_records() { return std::move(records_); }

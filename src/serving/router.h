@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "serving/autoscaler.h"
 #include "serving/deployment.h"
 #include "serving/instance.h"
 
@@ -26,18 +27,27 @@ class Router {
  public:
   Router(RouterPolicy policy, std::size_t ranks_per_instance)
       : policy_(policy), ranks_per_instance_(ranks_per_instance) {}
-  /// `prompt`, `input_tokens`: of the request.
-  [[nodiscard]] Target choose(const std::vector<Instance>& instances,
+  /// `prompt`, `input_tokens`: of the request. `units`: whose serving ones may be chosen; null:
+  /// any.
+  [[nodiscard]] Target choose(const std::vector<Instance>& instances, const Autoscaler* units,
                               std::span<const std::uint64_t> prompt, std::int64_t input_tokens);
 
  private:
-  [[nodiscard]] std::size_t least_load(const std::vector<Instance>& instances) const;
+  [[nodiscard]] std::size_t next_in_turn(const std::vector<Instance>& instances,
+                                         const Autoscaler* units) const;
+  [[nodiscard]] std::size_t least_load(const std::vector<Instance>& instances,
+                                       const Autoscaler* units) const;
   [[nodiscard]] std::size_t longest_prefix(const std::vector<Instance>& instances,
+                                           const Autoscaler* units,
                                            std::span<const std::uint64_t> prompt,
                                            std::int64_t input_tokens) const;
   [[nodiscard]] const RankScheduler& rank(const std::vector<Instance>& instances,
                                           std::size_t candidate) const {
     return instances[candidate / ranks_per_instance_].ranks()[candidate % ranks_per_instance_];
+  }
+
+  [[nodiscard]] bool takes(const Autoscaler* units, std::size_t candidate) const {
+    return units == nullptr || units->takes(candidate / ranks_per_instance_);
   }
 
   RouterPolicy policy_;

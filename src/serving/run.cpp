@@ -139,7 +139,7 @@ void Run::schedule(std::size_t number) {
                                 .message = "the run passes 100 days of simulated time",
                                 .hint = "set simulation.duration or a smaller max_requests"});
   }
-  unit.pool->drift_to(simulator_.now());
+  unit.pool->drift_to(settings_.windows.calendar(simulator_.now()));
   const auto started = unit.instance().start(simulator_.now());
   const auto id = static_cast<std::uint32_t>(number);
   if (!started) {
@@ -177,6 +177,7 @@ void Run::end_iteration(std::size_t unit, std::size_t lane) {
     for (std::int64_t i = 0; i < ended; ++i) next_arrival();
   }
   if (handover_) hand_over();
+  let_go(unit);
   wake(unit);
 }
 
@@ -200,6 +201,12 @@ void Run::operator()(const des::Event& event) {
     case kTurn:
       turn_arrives(static_cast<std::int32_t>(event.a));
       break;
+    case kScale:
+      scale(event.a);
+      break;
+    case kReady:
+      ready(event.a, event.b);
+      break;
     case kQueued:
       begin(static_cast<SequenceIndex>(event.a));
       break;
@@ -217,13 +224,15 @@ void Run::report_progress() {
 
 RunResult Run::execute() {
   start_demand();
+  start_scaling();
   simulator_.run(*this);
   check_conservation();
+  stop_scaling();
   RunResult result;
   result.gpus = fleet_.gpus();
-  result.summary = recorder_.summarise(result.gpus, last_finish_);
   result.end = last_finish_;
   sum_pools(result);
+  result.summary = recorder_.summarise(result.gpus_held, last_finish_);
   sum_links(result);
   if (handover_) result.handover = handover_->summary();
   result.prefix = pools_.front()->prefixes();

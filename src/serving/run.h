@@ -37,6 +37,8 @@ class Run {
     kStream,
     kTransfer,   ///< And the next ones: kinds of the handover.
     kTurn = 16,  ///< Of a session.
+    kScale,
+    kReady,
   };
   /// One instance, as events number them: through all pools.
   struct Unit {
@@ -76,6 +78,18 @@ class Run {
   void place_waiting();
   void receive(const des::Event& event);
   void report_progress();
+  // Units that join and leave, in run_autoscaling.cpp.
+  void start_scaling();
+  /// Another look at the pool, while there is anything to serve.
+  void look_again(std::size_t pool);
+  void scale(std::size_t pool);
+  void turn_to(Pool& pool, std::int64_t wanted, SimTime calendar);
+  void ready(std::size_t unit, std::uint64_t generation);
+  /// A draining unit may have no request left.
+  void let_go(std::size_t unit);
+  void stop_scaling();
+  /// Nothing where all instances serve all the time.
+  [[nodiscard]] std::optional<ScalingSummary> scaling(const Pool& pool) const;
 
   // What is left at the end, in run_summary.cpp.
   void check_conservation() const;
@@ -99,6 +113,8 @@ class Run {
   SessionBook sessions_;                                               ///< Of an open loop.
   std::unordered_map<std::int64_t, std::int32_t> session_of_request_;  ///< Of those in flight.
   std::int64_t rejected_in_a_row_ = 0;                                 ///< Of a closed loop.
+  std::size_t looks_pending_ = 0;                                      ///< Events of autoscaling.
+  std::vector<std::int64_t> requests_;  ///< Of each unit of a pool, for a moment.
   SimTime last_finish_;
 };
 

@@ -45,6 +45,7 @@ void Run::receive(const des::Event& event) {
     const Target source = handover_->source(index);
     const Target target = handover_->target(index);
     prefill.instances()[source.instance].ranks()[source.rank].release(index);
+    let_go(number(prefill, source.instance));
     wake(number(prefill, source.instance));
     Sequence& s = sequences_[index];
     s.first_token = now;

@@ -13,6 +13,7 @@
 #include "core/sim_time.h"
 #include "core/units.h"
 #include "plan/memory.h"
+#include "serving/autoscaler.h"
 #include "serving/batch_means.h"
 #include "serving/deployment.h"
 #include "serving/kernels.h"
@@ -135,10 +136,26 @@ struct KvSummary {
   std::optional<SwapCounts> swap{};  ///< All ranks together; peak and room of one.
 };
 
+/// Units of a pool that joined and left. Means and changes of the measuring window.
+struct ScalingSummary {
+  std::int64_t units = 0;  ///< That the pool may have.
+  std::int64_t gpus_per_unit = 0;
+  HeldUnits mean;
+  std::int64_t most = 0;  ///< Serving or loading at once.
+  std::int64_t starts = 0;
+  std::int64_t stops = 0;
+  Seconds start{};                ///< From off to serving.
+  Seconds drain{};                ///< Mean time from the last new request until a unit was off.
+  std::vector<UnitSpell> spells;  ///< Of the whole run.
+  [[nodiscard]] double gpus_held() const { return mean.all() * static_cast<double>(gpus_per_unit); }
+};
+
 /// One pool of the fleet.
 struct PoolResult {
   PoolRole role = PoolRole::Mixed;
   std::int64_t gpus = 0;
+  double gpus_held = 0;  ///< On average in the measuring window.
+  std::optional<ScalingSummary> scaling{};
   plan::MemoryReport memory;
   TimeBreakdown time;
   ExpertSummary experts;
@@ -168,6 +185,7 @@ struct RunResult {
   std::vector<PoolResult> pools;  ///< In the order of the fleet.
   std::optional<HandoverSummary> handover{};
   std::int64_t gpus = 0;
+  double gpus_held = 0;                 ///< On average in the measuring window.
   double prefill_share = 0;             ///< Of the computing time, by the tokens of each iteration.
   SimTime end;                          ///< When the last request finished.
   std::vector<RequestRecord> requests;  ///< In order of completion.

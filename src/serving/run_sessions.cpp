@@ -1,11 +1,13 @@
 // Turns that arrive a pause after the answer before them.
+#include <utility>
+
 #include "serving/run.h"
 
 namespace moesim::serving {
 
 /// What has come up in the source arrives now, or waits for an answer of its session.
 void Run::arrive() {
-  const workload::Request request = *upcoming_;
+  const workload::Request request = *std::exchange(upcoming_, std::nullopt);
   const std::int64_t number = requests_taken_ - 1;
   const auto ids = demand_.source->hash_ids().subspan(request.prefix.offset, request.prefix.count);
   if (request.session < 0) {

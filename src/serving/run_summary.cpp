@@ -51,6 +51,9 @@ void Run::sum_pools(RunResult& result) const {
     PoolResult& to = result.pools.emplace_back();
     to.role = pool->deployment().role;
     to.gpus = pool->deployment().layout.gpus();
+    to.scaling = scaling(*pool);
+    to.gpus_held = to.scaling ? to.scaling->gpus_held() : static_cast<double>(to.gpus);
+    result.gpus_held += to.gpus_held;
     to.memory = pool->memory();
     to.time = pool->time(last_finish_, to.prefill_share);
     to.experts = pool->experts();
@@ -78,13 +81,11 @@ void Run::sum_pools(RunResult& result) const {
   } else {
     result.kv.preemptions = 0;
     for (const PoolResult& pool : result.pools) {
-      add_time(pool.time, static_cast<double>(pool.gpus) / static_cast<double>(result.gpus),
-               result.time);
+      add_time(pool.time, pool.gpus_held / result.gpus_held, result.time);
       result.kv.preemptions += pool.kv.preemptions;
     }
     // What prefills is paid by the prompts, busy or not.
-    result.prefill_share =
-        static_cast<double>(result.pools.front().gpus) / static_cast<double>(result.gpus);
+    result.prefill_share = result.pools.front().gpus_held / result.gpus_held;
   }
   result.time.kv_wait_ms = recorder_.mean_kv_wait_ms();
 }

@@ -16,11 +16,15 @@ constexpr std::size_t kFewRecords = 6;
 /// Standard error of a corner's mean, as a share of it, at which it gets no more records.
 constexpr double kEnoughCertain = 0.001;
 
-/// Steps of the excess: 0, 1, .. 4, then four an octave.
+/// Tokens of all its records at which a corner gets no more: the more a batch has, the less its
+/// iterations differ, and the longer each takes to draw.
+constexpr double kMostTokens = 131'072;
+
+/// Steps of the excess: 0, 1, .. 4, then two an octave.
 std::vector<double> make_steps() {
   std::vector<double> steps{0, 1, 2, 3};
   for (double octave = 4; octave < 1e7; octave *= 2) {
-    for (const double part : {1.0, 1.25, 1.5, 1.75}) steps.push_back(octave * part);
+    for (const double part : {1.0, 1.5}) steps.push_back(octave * part);
   }
   return steps;
 }
@@ -69,7 +73,10 @@ std::span<const std::int64_t> token_nodes() {
     std::vector<std::int64_t> nodes;
     for (std::int64_t n = 0; n < 32; ++n) nodes.push_back(n);
     for (std::int64_t octave = 32; octave <= std::int64_t{1} << 32; octave *= 2) {
-      for (std::int64_t part = 8; part < 16; ++part) nodes.push_back(octave * part / 8);
+      const std::int64_t parts = octave < 4096 ? 8 : 4;
+      for (std::int64_t part = parts; part < 2 * parts; ++part) {
+        nodes.push_back(octave * part / parts);
+      }
     }
     return nodes;
   }();
@@ -178,8 +185,10 @@ void SampledExperts::add_record(std::size_t corner, std::span<const RankBatch> r
     squares += off * off;
   }
   const double allowed = at.records.size() < kFewRecords ? 0.5 * kEnoughCertain : kEnoughCertain;
-  at.complete = at.records.size() >= kMostRecords || (at.records.size() >= kLeastRecords &&
-                                                      squares <= allowed * allowed * n * (n - 1.0));
+  const bool certain = squares <= allowed * allowed * n * (n - 1.0);
+  const bool enough = n * static_cast<double>(at.tokens) >= kMostTokens;
+  at.complete = at.records.size() >= kMostRecords ||
+                (at.records.size() >= kLeastRecords && (certain || enough));
 }
 
 std::size_t SampledExperts::choose() {

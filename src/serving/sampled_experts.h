@@ -9,9 +9,9 @@
 //         with probability w_c, one of its records at random; all times of the record are scaled
 //         by sum_c w_c m_c / m_chosen, where m_c is the mean of a corner. So the mean is that of
 //         the interpolated surface and the spread that of single iterations.
-//         A corner gets another exact draw whenever it is chosen, until it has kMostRecords or the
-//         standard error of its mean is below kEnoughCertain. The draw is that of the batch at
-//         hand, its ranks moved linearly to the corner's N and E.
+//         A corner gets another exact draw whenever it is chosen, until it has kMostRecords, its
+//         records have kMostTokens, or the standard error of its mean is below kEnoughCertain. The
+//         draw is that of the batch at hand, its ranks moved linearly to the corner's N and E.
 // Keeps:  the joint law of the layers, of expert load, copies and ranks inside an iteration: a
 //         record is a whole iteration.
 // Omits:  differences between batches with equal N, E and kind; see docs/models/sampled.md.
@@ -51,7 +51,8 @@ struct BatchKind {
   friend auto operator<=>(const BatchKind&, const BatchKind&) = default;
 };
 
-/// Points between which times are interpolated: every integer up to 32, then eight an octave.
+/// Points between which times are interpolated: every integer up to 32, then eight an octave, from
+/// 4,096 on four.
 [[nodiscard]] std::span<const std::int64_t> token_nodes();
 
 /// The batch of `ranks` moved to `tokens` tokens of which the fullest rank has `largest` (exactly

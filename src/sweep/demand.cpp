@@ -39,6 +39,12 @@ std::string limits(const serving::SloLimits& slo) {
                      seconds(slo.end_to_end));
 }
 
+std::string windows(const TimeWindows& sampled) {
+  return sampled.on()
+             ? fmt::format("{} of every {}", seconds(sampled.length), seconds(sampled.every))
+             : "all of it";
+}
+
 std::string loop(const scenario::WorkloadSettings& w) {
   return w.concurrency == 0 ? "open" : fmt::format("closed with {} in flight", w.concurrency);
 }
@@ -74,7 +80,8 @@ std::string classes(const scenario::WorkloadSettings& w) {
 std::unique_ptr<workload::RequestSource> unshared_source(const scenario::Scenario& s) {
   const scenario::WorkloadSettings& w = s.workload;
   if (w.trace) return workload::make_trace_source(*w.trace);
-  const workload::GenerateOptions options{.seed = s.run.seed, .rate_scale = w.rate_scale};
+  const workload::GenerateOptions options{
+      .seed = s.run.seed, .rate_scale = w.rate_scale, .windows = s.run.windows};
   return workload::make_generated_source(*w.model, options);
 }
 
@@ -116,6 +123,7 @@ std::vector<std::string> demand_differences(const scenario::Scenario& first,
   }
   differ("the reuse of prefixes", reuse(a), reuse(b));
   differ("the classes", classes(a), classes(b));
+  differ("the windows of time", windows(first.run.windows), windows(other.run.windows));
   differ("the warm-up", seconds(first.run.warm_up), seconds(other.run.warm_up));
   differ("the time of arrivals", seconds(first.run.duration), seconds(other.run.duration));
   differ("the number of requests", request_limit(first.run), request_limit(other.run));

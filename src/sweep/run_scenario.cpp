@@ -173,7 +173,7 @@ DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& resu
 /// token decoded.
 cost::Energy energy_of(const scenario::Scenario& s, const ScenarioResult& result) {
   const serving::Summary& sum = result.run.summary;
-  const auto gpus = static_cast<double>(result.run.gpus);
+  const double gpus = result.run.gpus_held;
   const serving::Deployment& d = s.deployment;
   const double batch = result.facts.mean_batch_tokens;
   const double weights = batch > 0.0 ? weights_read(d, batch) / kByte / batch : 0.0;
@@ -234,9 +234,8 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
       if (known == result.notes.end()) result.notes.push_back(note);  // A trace says it twice.
     }
     const serving::Summary& sum = result.run.summary;
-    result.bill =
-        cost::bill(s.pricing, static_cast<double>(result.run.gpus), sum.input_tokens_per_s,
-                   sum.output_tokens_per_s, result.run.prefill_share);
+    result.bill = cost::bill(s.pricing, result.run.gpus_held, sum.input_tokens_per_s,
+                             sum.output_tokens_per_s, result.run.prefill_share);
   }
   if (result.fits && nothing_fits(result.run.summary)) {
     result.fits = false;

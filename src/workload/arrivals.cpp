@@ -19,7 +19,8 @@ constexpr double kEndOfClock = 9.0e6;
 class SingleStream final : public ArrivalStream {
  public:
   SingleStream(const WorkloadModel& model, PerSecond rate, const GenerateOptions& options)
-      : path_(model, rate, options.start, options.seed), gaps_(options.seed, "workload.gap") {
+      : path_(model, rate, options.start, options.windows, options.seed),
+        gaps_(options.seed, "workload.gap") {
     if (const auto* renewal = std::get_if<GammaRenewal>(&model.arrivals)) shape_ = renewal->shape;
     segment_ = path_.next();
     need_ = unit_gap();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "core/time_windows.h"
 #include "core/units.h"
 #include "workload/model.h"
 #include "workload/request_source.h"
@@ -55,8 +56,9 @@ struct GenerateOptions {
   std::uint64_t seed = 1;
   /// Mean rate over the period of the curve; absent: the model's own.
   std::optional<PerSecond> rate = std::nullopt;
-  double rate_scale = 1.0;  ///< 2.0 = twice the load.
-  Seconds start = {};       ///< Where in the rate curve the run begins.
+  double rate_scale = 1.0;   ///< 2.0 = twice the load.
+  Seconds start = {};        ///< Where in the rate curve the run begins.
+  TimeWindows windows = {};  ///< Of the calendar that the rate curve and its modulation follow.
   std::optional<Seconds> duration = std::nullopt;
   std::optional<std::int64_t> max_requests = std::nullopt;
 };

@@ -10,6 +10,9 @@
 namespace moesim::workload {
 namespace {
 
+/// Of sampled time, in s: the calendar ends after 100 days.
+constexpr double kLastChange = 8.64e6;
+
 /// Index drawn with the given probabilities; the last one takes what rounding leaves.
 std::size_t draw_index(std::span<const double> probabilities, double u) {
   double sum = 0.0;
@@ -22,9 +25,11 @@ std::size_t draw_index(std::span<const double> probabilities, double u) {
 
 }  // namespace
 
-RatePath::RatePath(const WorkloadModel& model, PerSecond base, Seconds start, std::uint64_t seed)
+RatePath::RatePath(const WorkloadModel& model, PerSecond base, Seconds start,
+                   const TimeWindows& windows, std::uint64_t seed)
     : base_(base.base()),
       start_(start.base()),
+      windows_(windows),
       curve_(model.curve),
       modulation_(model.modulation),
       state_stream_(seed, "workload.state"),
@@ -44,16 +49,22 @@ RatePath::RatePath(const WorkloadModel& model, PerSecond base, Seconds start, st
   }
 }
 
+double RatePath::reached(double calendar) const {
+  if (!windows_.on()) return calendar;
+  if (calendar > kLastChange) return kNever;
+  return windows_.run(SimTime::from(Seconds::from_base(calendar))).seconds().base();
+}
+
 void RatePath::enter_curve_step() {
   const auto steps = static_cast<std::int64_t>(curve_->multiplier.size());
   curve_factor_ = curve_->multiplier[static_cast<std::size_t>(curve_step_ % steps)];
-  curve_end_ = static_cast<double>(curve_step_ + 1) * curve_->step.base() - start_;
+  curve_end_ = reached(static_cast<double>(curve_step_ + 1) * curve_->step.base() - start_);
 }
 
 void RatePath::enter_modulation_step() {
   ++modulation_step_;
   modulation_factor_ = math::exp(sigma_ * modulation_stream_.normal() - 0.5 * sigma_ * sigma_);
-  modulation_end_ = static_cast<double>(modulation_step_ + 1) * modulation_->step.base();
+  modulation_end_ = reached(static_cast<double>(modulation_step_ + 1) * modulation_->step.base());
 }
 
 void RatePath::enter_bin() {

@@ -1,6 +1,7 @@
 // The rate of a workload over time, as one realised piecewise constant path.
 //
-// rate(t) = base * curve(t + start) * modulation(t) * state(t) / mean state rate.
+// rate(t) = base * curve(c(t) + start) * modulation(c(t)) * state(t) / mean state rate,
+// c: calendar of the run (core/time_windows.h), t itself unless time is sampled.
 // Layer: workload (internal).
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <optional>
 
 #include "core/random.h"
+#include "core/time_windows.h"
 #include "workload/model.h"
 
 namespace moesim::workload {
@@ -22,19 +24,23 @@ struct RateSegment {
 
 class RatePath {
  public:
-  RatePath(const WorkloadModel& model, PerSecond base, Seconds start, std::uint64_t seed);
+  RatePath(const WorkloadModel& model, PerSecond base, Seconds start, const TimeWindows& windows,
+           std::uint64_t seed);
   /// Segments one after another from time 0, without end.
   [[nodiscard]] RateSegment next();
 
  private:
   static constexpr double kNever = std::numeric_limits<double>::infinity();
 
+  /// When the run reaches a moment of the calendar.
+  [[nodiscard]] double reached(double calendar) const;
   void enter_curve_step();
   void enter_modulation_step();
   void enter_bin();
 
   double base_ = 0.0;
   double start_ = 0.0;
+  TimeWindows windows_;
   std::optional<RateCurve> curve_;
   std::optional<RateModulation> modulation_;
   std::optional<Mmpp> chain_;
