@@ -96,6 +96,8 @@ Scenario Resolver::resolve_pools() {
   second.first_instance = first.layout.replicas;
   scenario_.pools = {first, second};
   check_pools();
+  check_kv_room("prefill", scenario_.pools.front());
+  check_kv_room("decode", scenario_.pools.back());
   return std::move(scenario_);
 }
 

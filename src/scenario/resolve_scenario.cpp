@@ -38,6 +38,7 @@ Scenario Resolver::resolve() {
   check_arithmetic();
   resolve_experts();
   resolve_workload();
+  check_cache_tiers();
   scenario_.slo = convert_slo(message_.slo(), findings_);
   resolve_pricing();
   scenario_.resolved_text = to_text(message_);

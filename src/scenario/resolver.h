@@ -109,6 +109,10 @@ class Resolver {
   [[nodiscard]] Scenario resolve_pool(const char* name, proto::Deployment& pool);
   void check_pools();
 
+  // Caches that hold not one request or block, in check_memory.cpp.
+  void check_kv_room(const char* pool, const serving::Deployment& d);
+  void check_cache_tiers();
+
   void resolve_experts();
   void resolve_popularity(proto::ExpertPopularity& popularity, const routing::RoutingShape& shape);
   void resolve_placement(proto::ExpertPlacement& placement);

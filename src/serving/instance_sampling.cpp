@@ -69,7 +69,7 @@ void InstanceCost::sample(std::span<const RankBatch> ranks, bool prefill) {
   if (prefill && experts_->bank() != nullptr) {
     std::uint32_t independent = 0;
     for (const RankBatch& batch : ranks) {
-      independent += static_cast<std::uint32_t>(batch.decode_sequences + batch.prefill_chunks);
+      independent += static_cast<std::uint32_t>(batch.decode_tokens() + batch.prefill_chunks);
     }
     units = static_cast<std::int32_t>(std::bit_width(independent));
   }

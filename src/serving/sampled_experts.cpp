@@ -123,7 +123,9 @@ void move_batch(std::span<const RankBatch> ranks, std::int64_t tokens, std::int6
         had == 0
             ? 0
             : static_cast<std::int32_t>((std::int64_t{from.prefill_tokens} * own + had / 2) / had);
+    // For the experts each token to verify is one of its own.
     to.decode_sequences = own - to.prefill_tokens;
+    to.decode_queries = 1;
     to.prefill_chunks = std::min(from.prefill_chunks, to.prefill_tokens);
   }
 }

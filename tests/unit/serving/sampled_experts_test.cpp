@@ -88,6 +88,17 @@ TEST_CASE("sampled experts: prompts keep their share when a batch is moved") {
   CHECK(moved[1].decode_sequences == 20);
 }
 
+TEST_CASE("sampled experts: tokens to verify are moved as tokens, not as sequences") {
+  // 5 and 2 sequences of 3 tokens: 15 and 6 tokens, mean 10.5. To mean 14, most 20: deviations
+  // stretch by 6 / 4.5, and 14 - 6 = 8 tokens are left for the other rank, whatever the window.
+  std::vector<RankBatch> ranks = decoding({5, 2});
+  for (RankBatch& batch : ranks) batch.decode_queries = 3;
+  std::vector<RankBatch> moved;
+  move_batch(ranks, 28, 20, moved);
+  CHECK(moved[0].tokens() == 20);
+  CHECK(moved[1].tokens() == 8);
+}
+
 TEST_CASE("sampled experts: sums and maxima are met wherever ranks do not run empty") {
   RandomStream random(1, "batches");
   std::vector<RankBatch> moved;
