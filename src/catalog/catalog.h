@@ -18,6 +18,7 @@
 #include "catalog/gpu.h"
 #include "catalog/model.h"
 #include "catalog/precision.h"
+#include "catalog/prediction_error.h"
 #include "catalog/price.h"
 
 namespace moesim::catalog {
@@ -31,6 +32,7 @@ struct Catalog {
   std::vector<PrecisionRecipe> recipes;
   std::vector<Engine> engines;
   std::vector<EngineOverhead> engine_overheads;
+  std::vector<ScoredFigure> scored_figures;
   std::vector<Price> prices;
   std::shared_ptr<const CurveSet> curves;  ///< Null: not read.
 

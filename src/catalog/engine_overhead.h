@@ -2,7 +2,7 @@
 //
 // Model:   iteration = stretch * kernels + iteration + layers * per_layer
 //                      + sequences * per_sequence + (prompts in it ? layers * prompt_layer : 0);
-//          a request waits per_request before it can be scheduled.
+//          a request waits an exponential time of mean per_request before it can be scheduled.
 //          `kernels`: sum of the priced operators; `sequences`: those of the fullest attention
 //          rank.
 // Source:  fitted to published serving runs, one set per engine and GPU architecture:

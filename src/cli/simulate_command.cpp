@@ -18,6 +18,7 @@
 #include "report/timeline_json.h"
 #include "scenario/catalog_reader.h"
 #include "scenario/scenario_reader.h"
+#include "sweep/prediction_bands.h"
 #include "sweep/run_scenario.h"
 
 namespace moesim::cli {
@@ -101,7 +102,8 @@ int run_simulate(const Arguments& arguments, std::ostream& out) {
   }
   std::optional<OutputFile> drawing;
   if (!timeline.file.empty()) drawing.emplace(timeline.file, common.overwrite);
-  const sweep::ScenarioResult result = watched_run(scenario, common.quiet);
+  sweep::ScenarioResult result = watched_run(scenario, common.quiet);
+  result.bands = sweep::prediction_bands(scenario, catalog);
   if (folder) write_files(*folder, result);
   if (common.format == "json") {
     out << report::result_json(result);

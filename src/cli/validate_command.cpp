@@ -15,6 +15,7 @@
 #include "core/diagnostics.h"
 #include "core/text.h"
 #include "report/published_report.h"
+#include "scenario/catalog_errors.h"
 #include "scenario/catalog_reader.h"
 #include "scenario/published_row.h"
 #include "validation/row_scenario.h"
@@ -120,6 +121,8 @@ int score(const scenario::PublishedRows& rows, const Options& options,
     out << report::published_json(result);
   } else if (options.format == "csv") {
     out << report::published_csv(result);
+  } else if (options.format == "errors") {
+    out << scenario::errors_text(validation::scored_figures(result));
   } else {
     out << report::published_table(result);
   }
@@ -154,7 +157,7 @@ int run_validate(const Arguments& arguments, std::ostream& out) {
   add("show-scenario", po::value(&values.show)->value_name("ID"),
       "print the scenario of one row and stop");
   add("format", po::value(&values.format)->value_name("FORMAT")->default_value("table"),
-      "table, json or csv");
+      "table, json, csv, or errors: the catalog's prediction_errors.txtpb");
   add_jobs_option(options, values.jobs);
   add("replay", po::bool_switch(&values.replay),
       "also replay the runs whose requests are known one by one");
@@ -169,7 +172,7 @@ int run_validate(const Arguments& arguments, std::ostream& out) {
     out << kUsage << options;
     return kDone;
   }
-  check_format(values.format, {"table", "json", "csv"});
+  check_format(values.format, {"table", "json", "csv", "errors"});
   check_jobs(values.jobs);
   if (what == "convert") {
     if (values.rows.empty()) {

@@ -9,6 +9,7 @@
 #include <google/protobuf/text_format.h>
 
 #include "core/check.h"
+#include "report/band_report.h"
 #include "report/fabric_use.h"
 #include "report/interval_report.h"
 #include "report/message_json.h"
@@ -193,6 +194,7 @@ void fill_run(const sweep::ScenarioResult& from, proto::Result& to) {
   if (from.run.summary.intervals.present) {
     fill_intervals(from.run.summary.intervals, *to.mutable_intervals());
   }
+  if (!from.bands.empty()) fill_bands(from, *to.mutable_likely());
   fill(from.run.time, *to.mutable_time_breakdown());
   for (const serving::PricedBy& each : from.run.priced_by) fill(each, *to.add_operators());
   if (from.run.experts.present) fill(from.run.experts, *to.mutable_experts());

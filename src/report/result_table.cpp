@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "report/band_report.h"
 #include "report/interval_report.h"
 #include "report/number_text.h"
 #include "report/prefix_figures.h"
@@ -84,7 +85,7 @@ std::string service(const sweep::ScenarioResult& r) {
   for (const char* name : {"mean", "p50", "p90", "p95", "p99"}) page += right(name, 14);
   page += "\n" + latency_row("TTFT", s.ttft) + latency_row("TPOT", s.tpot);
   page += latency_row("ITL", s.itl) + latency_row("end to end", s.end_to_end);
-  return page + interval_lines(s);
+  return page + interval_lines(s) + band_lines(r);
 }
 
 /// What each class of requests has seen.

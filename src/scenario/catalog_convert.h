@@ -23,6 +23,8 @@ namespace moesim::scenario {
                                              const MessageScope& scope);
 [[nodiscard]] catalog::EngineOverhead convert_overhead(const proto::EngineOverhead& message,
                                                        const MessageScope& scope);
+[[nodiscard]] catalog::ScoredFigure convert_prediction_error(const proto::PredictionError& message,
+                                                             const MessageScope& scope);
 [[nodiscard]] catalog::Price convert_price(const MessageScope& scope);
 
 /// The message that convert_model() reads back as the same model.

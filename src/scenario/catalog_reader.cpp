@@ -27,11 +27,15 @@ struct PartFile {
   CatalogParts part;
   const char* file;
 };
-constexpr PartFile kFiles[] = {
-    {CatalogParts::Models, "models.txtpb"},   {CatalogParts::Gpus, "gpus.txtpb"},
-    {CatalogParts::Fabrics, "fabrics.txtpb"}, {CatalogParts::Formats, "formats.txtpb"},
-    {CatalogParts::Engines, "engines.txtpb"}, {CatalogParts::Engines, "engine_overheads.txtpb"},
-    {CatalogParts::Prices, "prices.txtpb"},   {CatalogParts::Collectives, "collectives.txtpb"}};
+constexpr PartFile kFiles[] = {{CatalogParts::Models, "models.txtpb"},
+                               {CatalogParts::Gpus, "gpus.txtpb"},
+                               {CatalogParts::Fabrics, "fabrics.txtpb"},
+                               {CatalogParts::Formats, "formats.txtpb"},
+                               {CatalogParts::Engines, "engines.txtpb"},
+                               {CatalogParts::Engines, "engine_overheads.txtpb"},
+                               {CatalogParts::Engines, "prediction_errors.txtpb"},
+                               {CatalogParts::Prices, "prices.txtpb"},
+                               {CatalogParts::Collectives, "collectives.txtpb"}};
 
 /// Every name and alias of a kind once.
 template <class Entry>
@@ -65,6 +69,7 @@ void convert(const proto::CatalogFile& file, Document& document, catalog::Catalo
        [](const auto&, const MessageScope& scope) { return convert_recipe(scope); });
   each(file.engine(), "engine", out.engines, convert_engine);
   each(file.engine_overhead(), "engine_overhead", out.engine_overheads, convert_overhead);
+  each(file.prediction_error(), "prediction_error", out.scored_figures, convert_prediction_error);
   each(file.price(), "price", out.prices,
        [](const auto&, const MessageScope& scope) { return convert_price(scope); });
   check_names(root, "model", out.models);
@@ -89,6 +94,7 @@ void merge(catalog::Catalog&& part, catalog::Catalog& out) {
   append(std::move(part.recipes), out.recipes);
   append(std::move(part.engines), out.engines);
   append(std::move(part.engine_overheads), out.engine_overheads);
+  append(std::move(part.scored_figures), out.scored_figures);
   append(std::move(part.prices), out.prices);
 }
 
@@ -128,6 +134,11 @@ void check_references(const catalog::Catalog& catalog, CatalogParts parts,
   for (const catalog::EngineOverhead& overhead : catalog.engine_overheads) {
     if (catalog.find_engine(overhead.engine) == nullptr) {
       unknown("engine_overheads.txtpb", "engine", overhead.engine);
+    }
+  }
+  for (const catalog::ScoredFigure& scored : catalog.scored_figures) {
+    if (catalog.find_engine(scored.situation.engine) == nullptr) {
+      unknown("prediction_errors.txtpb", scored.row + ".engine", scored.situation.engine);
     }
   }
   if (!contains(parts, CatalogParts::Formats)) return;

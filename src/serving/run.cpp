@@ -97,7 +97,7 @@ bool Run::admit(const workload::Request& request, std::int64_t number,
   s.prefill_target = request.input_tokens;
   s.arrival = request.arrival;
   pools_.front()->describe(sequences_, index, ids);
-  const Seconds delay = delay_of_requests(pools_.front()->deployment());
+  const Seconds delay = delay_of_request(pools_.front()->deployment(), settings_.seed, number);
   if (delay > Seconds{}) {
     simulator_.schedule_at(simulator_.now() + SimTime::from(delay), des::Priority::Arrival,
                            {.kind = kQueued, .a = static_cast<std::uint32_t>(index)});

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/random.h"
+
 namespace moesim::serving {
 
 Seconds engine_host_time(const Deployment& deployment, std::span<const RankBatch> ranks,
@@ -43,8 +45,10 @@ void add_engine_overhead(const Deployment& deployment, std::span<const RankBatch
   time.total += host;
 }
 
-Seconds delay_of_requests(const Deployment& deployment) {
-  return deployment.overhead ? deployment.overhead->per_request : Seconds{};
+Seconds delay_of_request(const Deployment& deployment, std::uint64_t seed, std::int64_t number) {
+  if (!deployment.overhead || deployment.overhead->per_request == Seconds{}) return Seconds{};
+  RandomStream chance(seed, "serving.delay", static_cast<std::uint64_t>(number));
+  return chance.exponential() * deployment.overhead->per_request;
 }
 
 }  // namespace moesim::serving

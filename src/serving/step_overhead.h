@@ -26,7 +26,9 @@ namespace moesim::serving {
 void add_engine_overhead(const Deployment& deployment, std::span<const RankBatch> ranks,
                          bool first_stage, std::int64_t layers, StepTime& time);
 
-/// Between a request's arrival and the moment it can be scheduled.
-[[nodiscard]] Seconds delay_of_requests(const Deployment& deployment);
+/// Between a request's arrival and the moment it can be scheduled: exponential, of which the mean
+/// is known. Constant, it would keep requests of equal length in step for ever.
+[[nodiscard]] Seconds delay_of_request(const Deployment& deployment, std::uint64_t seed,
+                                       std::int64_t number);
 
 }  // namespace moesim::serving

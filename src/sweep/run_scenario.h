@@ -3,9 +3,11 @@
 // Layer: sweep.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "catalog/prediction_error.h"
 #include "cost/energy.h"
 #include "cost/pricing.h"
 #include "plan/memory.h"
@@ -29,6 +31,13 @@ struct DeploymentFacts {
                                      ///< MoE layer, mean; 0 for a dense model.
 };
 
+/// What errors on published measurements say of a figure.
+struct PredictionBand {
+  catalog::Figure figure = catalog::Figure::Throughput;
+  catalog::Likely likely;
+  std::optional<double> coverage;  ///< Reached on families of measurements left out.
+};
+
 struct ScenarioResult {
   std::string name;
   std::string description;
@@ -39,7 +48,8 @@ struct ScenarioResult {
   cost::Pricing pricing;
   cost::Bill bill;
   cost::Energy energy;
-  std::string scenario_text;  ///< Resolved scenario, text format.
+  std::vector<PredictionBand> bands;  ///< Empty unless prediction_bands() has filled it.
+  std::string scenario_text;          ///< Resolved scenario, text format.
   std::vector<std::string> notes;
 };
 

@@ -207,6 +207,24 @@ std::optional<Metric> metric_of(const scenario::PublishedRow& row,
   return std::nullopt;
 }
 
+std::optional<catalog::Figure> figure_of(const Metric& metric) {
+  constexpr double kMedian = 50;
+  if (metric.statistic == Statistic::Percentile && metric.percent != kMedian) return std::nullopt;
+  switch (metric.quantity) {
+    case Quantity::OutputRate:
+    case Quantity::InputRate:
+    case Quantity::TotalRate:
+      return catalog::Figure::Throughput;
+    case Quantity::Ttft:
+      return catalog::Figure::Ttft;
+    case Quantity::Tpot:
+    case Quantity::Itl:
+      return catalog::Figure::Tpot;
+    default:
+      return std::nullopt;
+  }
+}
+
 std::optional<double> metric_value(const Metric& metric, const sweep::ScenarioResult& result,
                                    const RowScenario& plan) {
   if (plan.load == Load::DecodeRound && metric.quantity == Quantity::Ttft) return std::nullopt;

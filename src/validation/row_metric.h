@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "catalog/prediction_error.h"
 #include "scenario/published_row.h"
 #include "sweep/run_scenario.h"
 #include "validation/row_scenario.h"
@@ -34,6 +35,9 @@ struct Metric {
 /// note lacks it, as a table states it once.
 [[nodiscard]] std::optional<Metric> metric_of(const scenario::PublishedRow& row,
                                               const std::vector<scenario::PublishedRow>& rows = {});
+
+/// Of a mean or a median; nothing for tails and for what has no interval.
+[[nodiscard]] std::optional<catalog::Figure> figure_of(const Metric& metric);
 
 /// In the unit of the row. Nothing if the run has no such figure.
 [[nodiscard]] std::optional<double> metric_value(const Metric& metric,

@@ -5,6 +5,7 @@
 
 #include "core/diagnostics.h"
 #include "scenario/scenario_reader.h"
+#include "sweep/prediction_bands.h"
 #include "sweep/run_scenario.h"
 
 namespace moesim::validation {
@@ -29,6 +30,7 @@ void answer(const std::vector<Question>& questions, const std::vector<std::size_
       refusal = "does not fit: " + result.memory.reason;
     } else {
       for (const std::size_t i : numbers) {
+        answers[i].situation = sweep::situation_of(scenario);
         answers[i].value = metric_value(questions[i].metric, result, questions[i].plan);
         if (!answers[i].value) answers[i].refusal = "the run has no such figure";
       }

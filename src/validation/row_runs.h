@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "catalog/prediction_error.h"
 #include "sweep/parallel_runs.h"
 #include "validation/row_metric.h"
 #include "validation/row_scenario.h"
@@ -26,7 +27,8 @@ struct Question {
 
 struct Answer {
   std::optional<double> value;
-  std::string refusal;  ///< Why there is no value.
+  catalog::Situation situation{};  ///< Where there is a value.
+  std::string refusal;             ///< Why there is no value.
 };
 
 /// Answers in the order of the questions. What cannot be simulated is a refusal, never a throw.

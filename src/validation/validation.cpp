@@ -125,7 +125,12 @@ class Scorer {
     std::optional<double> value;
     if (!out.relative) {
       value = predicted(i, answers, out);
-      if (question_of_[i] != kNone) out.assumed = questions_[question_of_[i]].plan.assumed;
+      if (question_of_[i] != kNone) {
+        const std::size_t question = question_of_[i];
+        out.assumed = questions_[question].plan.assumed;
+        out.situation = answers.answers[question].situation;
+        out.figure = figure_of(questions_[question].metric);
+      }
     } else if (pairs_[i]) {
       const Pair& pair = *pairs_[i];
       const auto above = predicted(pair.above, answers, out);
@@ -235,6 +240,21 @@ void summarize(Validation& v) {
 }
 
 }  // namespace
+
+std::vector<catalog::ScoredFigure> scored_figures(const Validation& validation) {
+  std::vector<catalog::ScoredFigure> scored;
+  for (const RowResult& r : validation.rows) {
+    if (r.outcome != Outcome::Scored || r.relative || r.derived || !r.figure) continue;
+    if (!(r.predicted > 0)) continue;
+    scored.push_back({.row = r.row.id,
+                      .figure = *r.figure,
+                      .situation = r.situation,
+                      .ratio = *r.row.value / r.predicted});
+  }
+  std::sort(scored.begin(), scored.end(),
+            [](const auto& a, const auto& b) { return a.row < b.row; });
+  return scored;
+}
 
 Validation validate_rows(const scenario::PublishedRows& rows, const std::string& family,
                          const catalog::Catalog& catalog, int jobs,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "catalog/prediction_error.h"
 #include "scenario/published_row.h"
 #include "sweep/parallel_runs.h"
 #include "validation/replay.h"
@@ -34,6 +35,8 @@ struct RowResult {
   bool relative = false;  ///< A ratio of two runs.
   bool derived = false;   ///< Computed from other rows by who collected them.
   std::vector<std::string> assumed;
+  catalog::Situation situation;             ///< Of a run.
+  std::optional<catalog::Figure> figure{};  ///< A mean or median that intervals are given for.
   [[nodiscard]] double error() const { return predicted / *row.value - 1.0; }
 };
 
@@ -63,5 +66,8 @@ struct Validation {
 [[nodiscard]] Validation validate_rows(const scenario::PublishedRows& rows,
                                        const std::string& family, const catalog::Catalog& catalog,
                                        int jobs, const sweep::CountProgress& progress = {});
+
+/// What intervals of predictions rest on: rows that were published themselves, by number.
+[[nodiscard]] std::vector<catalog::ScoredFigure> scored_figures(const Validation& validation);
 
 }  // namespace moesim::validation

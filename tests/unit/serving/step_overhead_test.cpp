@@ -11,6 +11,7 @@ namespace {
 
 using namespace moesim::literals;
 using moesim::test::toy_deployment;
+using moesim::test::WithinAbs;
 using moesim::test::WithinRel;
 
 catalog::EngineOverhead toy_overhead() {
@@ -66,7 +67,7 @@ TEST_CASE("an engine without fitted overhead adds its time per iteration") {
   StepTime time;
   add_engine_overhead(d, std::array{RankBatch{.decode_sequences = 1}}, true, 4, time);
   CHECK_THAT(time.total / 1.0_us, WithinRel(300.0, 1e-12));
-  CHECK(delay_of_requests(d) == Seconds{});
+  CHECK(delay_of_request(d, 1, 5) == Seconds{});
 }
 
 TEST_CASE("entries are found by architecture, then for any GPU") {
@@ -76,6 +77,24 @@ TEST_CASE("entries are found by architecture, then for any GPU") {
   CHECK(catalog::find_overhead(all, "toy", "Blackwell Ultra") == &all[1]);
   CHECK(catalog::find_overhead(all, "toy", "Hopper") == all.data());
   CHECK(catalog::find_overhead(all, "none", "Hopper") == nullptr);
+}
+
+TEST_CASE("requests wait as long as the engine's do on average, each its own time") {
+  Deployment d = toy_deployment(test::toy_dense_model(), {});
+  d.overhead = toy_overhead();
+  constexpr int kRequests = 20'000;
+  Seconds sum;
+  int longer = 0;
+  for (int i = 0; i < kRequests; ++i) {
+    const Seconds delay = delay_of_request(d, 1, i);
+    sum += delay;
+    if (delay > 14.0_ms) ++longer;
+  }
+  // 7 ms within four standard errors of 7 / sqrt(20000); exp(-2) of them above twice the mean.
+  CHECK_THAT(sum / 1.0_ms / kRequests, WithinAbs(7.0, 0.2));
+  CHECK_THAT(longer / static_cast<double>(kRequests), WithinAbs(0.1353, 0.01));
+  CHECK(delay_of_request(d, 1, 3) == delay_of_request(d, 1, 3));
+  CHECK_FALSE(delay_of_request(d, 1, 3) == delay_of_request(d, 2, 3));
 }
 
 }  // namespace
