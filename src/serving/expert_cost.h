@@ -7,6 +7,7 @@
 // Layer: serving.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -49,6 +50,13 @@ struct ExpertLayerTime {
   Seconds slowest;   ///< Experts on the slowest rank.
   LimitedTime mean;  ///< Over the ranks.
   LimitedTime combine;
+  void add_to(StepTime& time) const {
+    time.add(StepPart::Dispatch, 1.0, dispatch);
+    time.add(StepPart::Experts, 1.0, mean);
+    time[StepPart::Waiting] += std::max(Seconds{}, slowest - mean.sum());
+    time.add(StepPart::Combine, 1.0, combine);
+    time.total += dispatch.sum() + slowest + combine.sum();
+  }
 };
 
 class ExpertCost {

@@ -361,12 +361,7 @@ void InstanceCost::add_expert_layer(std::int64_t layer, std::size_t stage_index,
       sampled_layers_.empty() ? experts_->price(layer, stage_index, tokens_of_rank_, prefill,
                                                 record ? &expert_records_.emplace_back() : nullptr)
                               : sampled_layers_[static_cast<std::size_t>(layer)];
-  time.add(StepPart::Dispatch, 1.0, t.dispatch);
-  time.add(StepPart::Experts, 1.0, t.mean);
-  const Seconds mean = t.mean.sum();
-  time[StepPart::Waiting] += std::max(Seconds{}, t.slowest - mean);
-  time.add(StepPart::Combine, 1.0, t.combine);
-  time.total += t.dispatch.sum() + t.slowest + t.combine.sum();
+  t.add_to(time);
 }
 
 void InstanceCost::add_ends(std::span<const RankBatch> ranks, std::size_t stage_index,

@@ -94,11 +94,11 @@ class InstanceCost {
   void draw_from(const ExpertPlan& plan) {
     experts_->draw_from(plan);
     if (rebalancer_) rebalancer_->forget_tokens();
-    if (sampled_) sampled_->forget();
+    forget_samples();
   }
-  /// From here on the experts' part of most iterations is sampled from exact ones. Nothing to do
   /// What KV blocks cost that are copied to the host or back.
   void price_swaps(const SwapPrice& price) { swap_price_ = price; }
+  /// From here on the experts' part of most iterations is sampled from exact ones. Nothing to do
   /// for dense models.
   void sample_experts(std::uint64_t seed, std::int64_t replica);
   /// Samples from the records of `other`, if its group lies alike; else false. Call before either
@@ -229,8 +229,15 @@ class InstanceCost {
   // Sampling, in instance_sampling.cpp.
   [[nodiscard]] bool samples(bool drawn) const;
   void sample(std::span<const RankBatch> ranks, bool prefill);
+  void forget_samples();
   [[nodiscard]] ExpertRecord draw_record(std::span<const RankBatch> ranks, bool prefill);
+  [[nodiscard]] SampledExperts::KindOf kind_of(std::span<const RankBatch> ranks, bool prefill);
+  /// The exchange and the experts of the module that drafts.
+  [[nodiscard]] ExpertLayerTime sample_draft(std::span<const RankBatch> ranks,
+                                             std::size_t stage_index, bool prefill);
   void count_exact(std::span<const RankBatch> ranks, bool prefill);
+  /// Layers of a draft over those of an iteration.
+  [[nodiscard]] double share_of_draft() const;
   void scale_traffic(StageTraffic& traffic) const;
   /// Exchanges of neighbours on the same leaf links at a time, in the mean so far.
   [[nodiscard]] double busy_neighbours(const Stage& stage) const;
@@ -259,10 +266,11 @@ class InstanceCost {
   std::optional<ExpertCost> experts_;
   SwapPrice swap_price_;
   std::unique_ptr<Rebalancer> rebalancer_;
-  std::shared_ptr<SampledExperts> sampled_;  ///< Shared with instances that lie alike.
-  bool owns_samples_ = false;                ///< Of those that share them, one reports them.
-  std::array<double, 2> served_{};           ///< Tokens, by way of travelling (per pick: [1]).
-  std::vector<Seconds> probe_;               ///< ExpertCost::probe_exchanges().
+  std::shared_ptr<SampledExperts> sampled_;         ///< Shared with instances that lie alike.
+  std::shared_ptr<SampledExperts> sampled_drafts_;  ///< One layer each, where a module drafts.
+  bool owns_samples_ = false;                       ///< Of those that share them, one reports them.
+  std::array<double, 2> served_{};  ///< Tokens, by way of travelling (per pick: [1]).
+  std::vector<Seconds> probe_;      ///< ExpertCost::probe_exchanges().
   std::span<const ExpertLayerTime> sampled_layers_;  ///< Of this iteration; empty: it is exact.
   std::vector<LayerMoves> moves_;                    ///< Of this iteration.
   std::vector<std::int64_t> tokens_passed_;          ///< [attention rank] since the start.

@@ -59,7 +59,9 @@ void InstanceCost::add_draft(std::size_t stage_index, bool prefill, StageTimelin
   layers[kind] = 1;
   add_layers(ranks.size(), layers, 1.0, time);
   if (drawing) draw_layer(ranks, stage, number, kind, *drawing);
-  if (model_->kinds[kind].moe) {
+  if (model_->kinds[kind].moe && samples(drawing.has_value())) {
+    sample_draft(ranks, stage_index, prefill).add_to(time);
+  } else if (model_->kinds[kind].moe) {
     spread_tokens(ranks, tokens_of_rank_);
     experts_->begin_iteration(ranks);
     // Of the last layer: the module's own routing is not known.

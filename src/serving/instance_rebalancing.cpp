@@ -12,7 +12,7 @@ std::optional<RebalancingSummary> InstanceCost::rebalancing() const {
 
 void InstanceCost::begin_moves() {
   moves_ = rebalancer_->begin_iteration();
-  if (sampled_ && !moves_.empty()) sampled_->forget();
+  if (!moves_.empty()) forget_samples();
   for (const LayerMoves& moved : moves_) {
     experts_->set_layer(moved.layer, rebalancer_->slots(moved.layer));
   }
