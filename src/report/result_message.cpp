@@ -173,7 +173,8 @@ void fill_pools(const sweep::ScenarioResult& from, proto::Result& to) {
     if (pool.experts.present) fill(pool.experts, *report.mutable_experts());
     fill(pool.kv, *report.mutable_kv_cache());
     if (from.pricing.known) {
-      report.set_usd_per_month(rounded(from.bill.usd_per_month * gpus / from.run.gpus_held));
+      const auto p = static_cast<std::size_t>(to.pools_size() - 1);
+      report.set_usd_per_month(rounded(from.pool_usd_per_month[p]));
     }
   }
   const serving::HandoverSummary& moved = *from.run.handover;

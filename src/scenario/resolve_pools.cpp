@@ -7,6 +7,7 @@
 
 #include "scenario/message_reader.h"
 #include "scenario/resolver.h"
+#include "serving/joint_cluster.h"
 #include "serving/kv_transfer.h"
 
 namespace moesim::scenario {
@@ -35,6 +36,9 @@ bool Resolver::pools_are_whole() {
   refuse(outer.has_ep(), "ep");
   refuse(outer.has_replicas(), "replicas");
   refuse(outer.has_autoscaling(), "autoscaling");
+  refuse(outer.has_cluster(), "cluster");
+  refuse(outer.has_gpu_price(), "gpu_price");
+  check_own_nodes();
   for (const auto& [name, pool] :
        {std::pair("prefill", &outer.prefill()), std::pair("decode", &outer.decode())}) {
     if (pool->has_prefill() || pool->has_decode() || pool->has_kv_transfer()) {
@@ -42,7 +46,32 @@ bool Resolver::pools_are_whole() {
             "pools stand side by side in deployment");
     }
   }
-  return !findings_.any_at("deployment");
+  return !findings_.any_at("deployment") && !findings_.any_at("cluster") &&
+         !findings_.any_at("pricing");
+}
+
+void Resolver::check_own_nodes() {
+  const proto::Deployment& outer = message_.deployment();
+  const bool own = outer.prefill().has_cluster();
+  if (own != outer.decode().has_cluster()) {
+    error(own ? "deployment.prefill.cluster" : "deployment.decode.cluster",
+          "is only one of the two pools' nodes", "write cluster in both prefill and decode");
+  }
+  for (const auto& [name, pool] :
+       {std::pair("prefill", &outer.prefill()), std::pair("decode", &outer.decode())}) {
+    if (!pool->has_gpu_price() || pool->has_cluster()) continue;
+    error(fmt::format("deployment.{}.gpu_price", name), "is for pools with nodes of their own",
+          "use pricing.gpu_price");
+  }
+  if (!own) return;
+  if (message_.cluster().has_nodes()) {
+    error("cluster.nodes", "stands beside pools that have nodes of their own",
+          "write nodes in deployment.prefill.cluster and deployment.decode.cluster");
+  }
+  if (message_.pricing().has_gpu_price()) {
+    error("pricing.gpu_price", "would be one rent for GPUs of two kinds",
+          "write gpu_price in prefill and decode");
+  }
 }
 
 Scenario Resolver::resolve_pool(const char* name, proto::Deployment& pool) {
@@ -52,6 +81,17 @@ Scenario Resolver::resolve_pool(const char* name, proto::Deployment& pool) {
   merged.clear_decode();
   merged.clear_kv_transfer();
   merged.MergeFrom(pool);
+  merged.clear_cluster();
+  merged.clear_gpu_price();
+  const bool own = pool.has_cluster();
+  if (own) part.mutable_cluster()->MergeFrom(pool.cluster());
+  if (pool.has_gpu_price()) {
+    part.mutable_pricing()->clear_provider();
+    part.mutable_pricing()->clear_term();
+    part.mutable_pricing()->clear_date();
+    part.mutable_pricing()->set_gpu_price(pool.gpu_price());
+  }
+  const std::string rent = pool.gpu_price();
   Findings found(findings_.file());
   Scenario scenario = Resolver(part, origin_, catalog_, found).resolve();
   try {
@@ -63,12 +103,27 @@ Scenario Resolver::resolve_pool(const char* name, proto::Deployment& pool) {
       } else if (d.field.starts_with(kDeployment) || d.field == "deployment") {
         error(fmt::format("deployment.{}{}", name, d.field.substr(kDeployment.size() - 1)),
               d.message, d.hint);
+      } else if (own && (d.field == "cluster" || d.field.starts_with("cluster."))) {
+        error(fmt::format("deployment.{}.{}", name, d.field), d.message, d.hint);
+      } else if (!rent.empty() && d.field == "pricing.gpu_price") {
+        error(fmt::format("deployment.{}.gpu_price", name), d.message, d.hint);
       } else {
         error(d.field, d.message, d.hint);
       }
     }
   }
   pool = part.deployment();
+  if (own) {
+    *pool.mutable_cluster() = part.cluster();
+    if (!rent.empty()) pool.set_gpu_price(rent);
+    // The other pool starts from what the scenario says.
+    part.clear_cluster();
+    if (message_.has_cluster()) *part.mutable_cluster() = message_.cluster();
+    proto::Pricing pricing = message_.pricing();
+    pricing.set_hours_per_month(part.pricing().hours_per_month());
+    pricing.set_usd_per_kwh(part.pricing().usd_per_kwh());
+    *part.mutable_pricing() = pricing;
+  }
   part.clear_deployment();
   *part.mutable_deployment() = message_.deployment();
   message_ = std::move(part);
@@ -94,11 +149,33 @@ Scenario Resolver::resolve_pools() {
   second.role = serving::PoolRole::Decode;
   second.first_gpu = first.layout.gpus();
   second.first_instance = first.layout.replicas;
+  if (outer.prefill().has_cluster()) join_pools(prefill, first);
   scenario_.pools = {first, second};
   check_pools();
   check_kv_room("prefill", scenario_.pools.front());
   check_kv_room("decode", scenario_.pools.back());
   return std::move(scenario_);
+}
+
+void Resolver::join_pools(const Scenario& prefill, serving::Deployment& first) {
+  serving::Deployment& second = scenario_.deployment;
+  for (const serving::HandoverProblem& problem :
+       serving::check_joint(first.cluster, second.cluster)) {
+    error("deployment.decode.cluster." + problem.field, problem.message, problem.hint);
+  }
+  if (first.cluster.gpus() + second.cluster.gpus() > kMaxGpus) {
+    error("deployment.decode.cluster.nodes",
+          fmt::format("the pools have {} GPUs together, at most {}",
+                      first.cluster.gpus() + second.cluster.gpus(), kMaxGpus));
+  }
+  if (findings_.any()) return;
+  serving::join_nodes(first, second);
+  scenario_.pool_pricing = {prefill.pricing, scenario_.pricing};
+  for (const std::string& said : prefill.notes) {
+    if (std::find(scenario_.notes.begin(), scenario_.notes.end(), said) == scenario_.notes.end()) {
+      note(said);
+    }
+  }
 }
 
 void Resolver::check_pools() {

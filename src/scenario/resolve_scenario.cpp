@@ -28,6 +28,11 @@ Scenario Resolver::resolve() {
     error("deployment.kv_transfer", "is how caches get from a prefill to a decode pool",
           "give deployment.prefill and deployment.decode, or leave it out");
   }
+  if (deployment.has_cluster() || deployment.has_gpu_price()) {
+    error(deployment.has_cluster() ? "deployment.cluster" : "deployment.gpu_price",
+          "is for pools with nodes of their own",
+          "use cluster and pricing.gpu_price of the scenario, or write it in prefill and decode");
+  }
   resolve_names();
   resolve_simulation();
   resolve_model();

@@ -107,6 +107,9 @@ class Resolver {
   [[nodiscard]] bool pools_are_whole();
   /// The scenario as if the pool were all; its mistakes are reported as those of the pool.
   [[nodiscard]] Scenario resolve_pool(const char* name, proto::Deployment& pool);
+  /// Nodes of their own: both pools have them, and no field of the scenario contradicts.
+  void check_own_nodes();
+  void join_pools(const Scenario& prefill, serving::Deployment& first);
   void check_pools();
 
   // Caches that hold not one request or block, in check_memory.cpp.

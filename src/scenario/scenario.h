@@ -43,6 +43,8 @@ struct Scenario {
   serving::Deployment deployment;  ///< Of two pools: the one that decodes.
   /// Prefill and decode, where prompts have a pool of their own. Empty: `deployment` is all.
   std::vector<serving::Deployment> pools;
+  /// Of each pool with nodes of its own kind; empty: all at `pricing`.
+  std::vector<cost::Pricing> pool_pricing;
   serving::KvTransferSettings kv_transfer{};
   WorkloadSettings workload;
   serving::SloLimits slo;

@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/diagnostics.h"
+#include "serving/joint_cluster.h"
 #include "serving/step_overhead.h"
 
 namespace moesim::serving {
@@ -27,8 +28,9 @@ Run::Run(const Fleet& fleet, const topology::Topology& topology,
       recorder_(slo, run, demand.classes) {
   for (std::size_t p = 0; p < fleet.pools.size(); ++p) {
     const Deployment& deployment = fleet.pools[p];
-    pools_.push_back(
-        std::make_unique<Pool>(deployment, topology, memory[p], run, plans, sequences_));
+    const topology::Topology& own =
+        has_kinds(fleet) ? kinds_.emplace_back(deployment.cluster) : topology;
+    pools_.push_back(std::make_unique<Pool>(deployment, own, memory[p], run, plans, sequences_));
     MOESIM_CHECK(deployment.first_instance == static_cast<std::int64_t>(units_.size()),
                  "instances are not numbered through the pools");
     for (std::size_t i = 0; i < pools_.back()->instances().size(); ++i) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -99,6 +100,7 @@ class Run {
 
   const Fleet& fleet_;
   const topology::Topology& topology_;
+  std::deque<topology::Topology> kinds_;  ///< Of pools on nodes of their own kind.
   Demand demand_;
   RunSettings settings_;
   const ProgressCallback& progress_;

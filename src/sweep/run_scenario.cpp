@@ -12,6 +12,7 @@
 #include "operators/all_to_all.h"
 #include "serving/expert_cost.h"
 #include "serving/instance_cost.h"
+#include "serving/joint_cluster.h"
 #include "sweep/demand.h"
 #include "topology/topology.h"
 
@@ -149,6 +150,9 @@ DeploymentFacts facts_of(const scenario::Scenario& s, const ScenarioResult& resu
     f.layout = fmt::format("prefill {}, decode {}", plan::to_string(s.pools.front().layout),
                            plan::to_string(s.pools.back().layout));
   }
+  if (!s.pools.empty() && s.pools.front().cluster.gpu.name != d.cluster.gpu.name) {
+    f.gpu = fmt::format("prefill {}, decode {}", s.pools.front().cluster.gpu.name, f.gpu);
+  }
   f.nodes = d.cluster.nodes;
   const double context = mean_context(result.run);
   // Looking up the input embedding is no arithmetic; tied to the head it is multiplied with.
@@ -188,6 +192,35 @@ cost::Energy energy_of(const scenario::Scenario& s, const ScenarioResult& result
                       sum.output_tokens_per_s, s.pricing.hours_per_month, s.pricing.usd_per_kwh);
 }
 
+/// Each pool pays the rent of its own GPUs: the whole is their sum, the rent of a GPU their mean.
+void bill_of(const scenario::Scenario& s, ScenarioResult& result) {
+  const serving::Summary& sum = result.run.summary;
+  double input_share = result.run.prefill_share;
+  if (!s.pool_pricing.empty()) {
+    cost::Pricing& mean = result.pricing;
+    const cost::Pricing& first = s.pool_pricing.front();
+    const cost::Pricing& second = s.pool_pricing.back();
+    mean = second;
+    mean.known = first.known && second.known;
+    const DollarsPerSecond prefill = first.per_gpu * result.run.pools.front().gpus_held;
+    const DollarsPerSecond both = prefill + second.per_gpu * result.run.pools.back().gpus_held;
+    mean.per_gpu = both / result.run.gpus_held;
+    if (first.provider != second.provider || first.term != second.term ||
+        first.date != second.date) {
+      mean.provider = "mean of the pools";
+      mean.term = mean.date = mean.source = "";
+    }
+    if (both > DollarsPerSecond{}) input_share = prefill / both;
+  }
+  result.bill = cost::bill(result.pricing, result.run.gpus_held, sum.input_tokens_per_s,
+                           sum.output_tokens_per_s, input_share);
+  for (std::size_t p = 0; p < result.run.pools.size(); ++p) {
+    const cost::Pricing& pricing = s.pool_pricing.empty() ? result.pricing : s.pool_pricing[p];
+    result.pool_usd_per_month.push_back(
+        cost::bill(pricing, result.run.pools[p].gpus_held, 0.0, 0.0, 0.0).usd_per_month);
+  }
+}
+
 bool nothing_fits(const serving::Summary& s) {
   return s.requests_arrived > 0 && s.requests_rejected == s.requests_arrived;
 }
@@ -220,7 +253,7 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
     break;
   }
   if (result.fits) {
-    const topology::Topology topology(d.cluster);
+    const topology::Topology topology(serving::joint_cluster(fleet));
     for (const serving::Deployment& pool : fleet.pools) refuse_uneven_groups(s, pool, topology);
     const auto source = make_source(s);
     result.run = serving::simulate(fleet, topology, memory,
@@ -233,9 +266,7 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
       const auto known = std::find(result.notes.begin(), result.notes.end(), note);
       if (known == result.notes.end()) result.notes.push_back(note);  // A trace says it twice.
     }
-    const serving::Summary& sum = result.run.summary;
-    result.bill = cost::bill(s.pricing, result.run.gpus_held, sum.input_tokens_per_s,
-                             sum.output_tokens_per_s, result.run.prefill_share);
+    bill_of(s, result);
   }
   if (result.fits && nothing_fits(result.run.summary)) {
     result.fits = false;

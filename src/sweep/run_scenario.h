@@ -47,6 +47,7 @@ struct ScenarioResult {
   serving::RunResult run;
   cost::Pricing pricing;
   cost::Bill bill;
+  std::vector<double> pool_usd_per_month;  ///< Of pools, as `run.pools`.
   cost::Energy energy;
   std::vector<PredictionBand> bands;  ///< Empty unless prediction_bands() has filled it.
   std::string scenario_text;          ///< Resolved scenario, text format.
