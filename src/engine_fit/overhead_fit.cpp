@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "calibration/robust_fit.h"
 #include "calibration/score.h"
@@ -27,12 +28,19 @@ constexpr std::size_t kConstants = 5;
 using Constants = std::array<double, kConstants>;
 
 constexpr std::array<operators::CoefficientSpec, kConstants> kSpecs = {{
-    {"stretch", 1.0, 0.85, 1.5},
-    {"per_layer_us", 10.0, 0.0, 60.0},
-    {"per_sequence_us", 2.0, 0.0, 50.0},
-    {"prompt_layer_us", 100.0, 0.0, 500.0},
-    {"per_request_ms", 20.0, 0.0, 100.0},
+    {"stretch", 1.0, 0.5, 2.0},
+    {"per_layer_us", 10.0, 0.0, 200.0},
+    {"per_sequence_us", 0.0, 0.0, 200.0},
+    {"prompt_layer_us", 100.0, 0.0, 5000.0},
+    {"per_request_ms", 20.0, 0.0, 2000.0},
 }};
+/// What is expected of an engine before any run is seen is where kSpecs start: kernels as measured,
+/// a launch gap of 10 us a layer, nothing a sequence, some twenty launches a layer outside graphs,
+/// 20 ms of HTTP and tokenising. A constant that differs by this much counts like a run predicted
+/// 10 % off.
+constexpr Constants kExpectedSpread = {0.1, 10.0, 2.0, 100.0, 50.0};
+/// Runs that the expectation of each constant counts for, over those of a model.
+constexpr double kExpectationWeight = 1.0;
 
 double at(const WorkSum& work, Work part) { return work[static_cast<std::size_t>(part)]; }
 
@@ -95,11 +103,24 @@ std::string family_of(const std::string& architecture) {
 
 Constants fit(const std::vector<const FitRow*>& rows) {
   std::vector<double> measured;
+  std::set<std::string> models;
+  for (const FitRow* row : rows) models.insert(row->run->model);
+  const auto expected =
+      kConstants *
+      static_cast<std::size_t>(std::lround(kExpectationWeight * static_cast<double>(rows.size()) /
+                                           static_cast<double>(models.size())));
   for (const FitRow* row : rows) {
     measured.push_back(row->run->tpot);
     measured.push_back(std::pow(row->run->ttft, kTtftWeight));
   }
+  measured.resize(measured.size() + expected, 1.0);
   const auto predict = [&](std::span<const double> c, std::span<double> predicted) {
+    constexpr double kCounted = 0.1;
+    for (std::size_t i = 0; i < expected; ++i) {
+      const std::size_t k = i % kConstants;
+      predicted[2 * rows.size() + i] =
+          std::exp(kCounted * (c[k] - kSpecs[k].start) / kExpectedSpread[k]);
+    }
     for (std::size_t i = 0; i < rows.size(); ++i) {
       predicted[2 * i] = tpot_of(*rows[i], c);
       predicted[2 * i + 1] = std::pow(ttft_of(*rows[i], c), kTtftWeight);

@@ -3,8 +3,9 @@
 // Predicted: TPOT and TTFT are linear in the constants, given what a closed loop computes per token
 // and before a first token (engine_fit/closed_loop.h); TTFT is the mean over a benchmark of ten
 // requests per user: a tenth meets the first rush, the rest the steady state.
-// Fit: calibration::robust_fit on ln(predicted / measured) of both, TTFT at kTtftWeight. Folds:
-// whole deployments left out, five folds. Layer: engine_fit.
+// Fit: calibration::robust_fit on ln(predicted / measured) of both, TTFT at kTtftWeight, beside
+// what is expected of any engine, which holds constants back that few models tell. Folds: whole
+// deployments left out, five folds. Layer: engine_fit.
 #pragma once
 
 #include <cstdint>
