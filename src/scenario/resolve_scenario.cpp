@@ -51,6 +51,11 @@ Scenario Resolver::resolve() {
 }
 
 Scenario Resolver::resolve_only_cluster() {
+  if (!message_.has_cluster() && message_.deployment().prefill().has_cluster()) {
+    error("deployment.prefill.cluster", "is one of two clusters, which are not drawn together",
+          "write each into a file of its own: cluster { ... }");
+    return std::move(scenario_);
+  }
   resolve_cluster();
   return std::move(scenario_);
 }
