@@ -9,10 +9,9 @@ namespace moesim::serving {
 
 Autoscaler::Autoscaler(const Autoscaling& settings, std::int64_t units, TimeWindows windows)
     : settings_(settings), windows_(windows), units_(static_cast<std::size_t>(units)) {
-  const std::int64_t first =
-      settings_.load ? settings_.load->least_units : settings_.schedule.front().units;
-  MOESIM_CHECK(first >= 1 && first <= units, "a pool starts with more units than it has");
-  for (std::size_t u = 0; u < static_cast<std::size_t>(first); ++u) {
+  first_ = settings_.load ? settings_.load->least_units : settings_.schedule.front().units;
+  MOESIM_CHECK(first_ >= 1 && first_ <= units, "a pool starts with more units than it has");
+  for (std::size_t u = 0; u < static_cast<std::size_t>(first_); ++u) {
     become(u, UnitState::Serving, SimTime{});
   }
 }
@@ -142,7 +141,10 @@ void Autoscaler::stop(SimTime calendar) {
 
 HeldUnits Autoscaler::mean_held(SimTime run_from, SimTime run_to) const {
   HeldUnits held;
-  if (run_to <= run_from) return held;
+  if (run_to <= run_from) {
+    held.serving = static_cast<double>(first_);
+    return held;
+  }
   const double stretch = windows_.stretch();
   const double from = stretch * run_from.seconds().base();
   const double to = stretch * run_to.seconds().base();

@@ -85,7 +85,8 @@ class Autoscaler {
   void stop(SimTime calendar);
   [[nodiscard]] const std::vector<UnitSpell>& spells() const { return spells_; }
   /// Between two moments of the run. Serving and loading units count by the calendar, draining
-  /// ones for as long as the run takes to finish their requests.
+  /// ones for as long as the run takes to finish their requests. Nothing between them: the units
+  /// that served at the start.
   [[nodiscard]] HeldUnits mean_held(SimTime run_from, SimTime run_to) const;
   /// Time of the run in which units were not off, all units together.
   [[nodiscard]] Seconds run_time() const;
@@ -107,7 +108,8 @@ class Autoscaler {
   Autoscaling settings_;
   TimeWindows windows_;
   std::vector<Unit> units_;
-  SimTime stepped_{};  ///< The last step taken.
+  std::int64_t first_ = 0;  ///< Units at the start.
+  SimTime stepped_{};       ///< The last step taken.
   std::vector<Start> starts_;
   std::deque<std::pair<SimTime, std::int64_t>> recommended_;  ///< By load, during `settle`.
   std::vector<UnitSpell> spells_;

@@ -85,7 +85,11 @@ void Run::stop_scaling() {
 std::optional<ScalingSummary> Run::scaling(const Pool& pool) const {
   const Autoscaler* scaler = pool.scaler();
   if (scaler == nullptr) return std::nullopt;
-  const auto [from, to] = recorder_.window(last_finish_);
+  auto [from, to] = recorder_.window(last_finish_);
+  if (to <= from) {  // Nothing is measured; the GPUs are held all the same.
+    from = SimTime{};
+    to = last_finish_;
+  }
   const plan::Layout& layout = pool.deployment().layout;
   ScalingSummary sum{.units = scaler->units(),
                      .gpus_per_unit = layout.gpus() / layout.replicas,

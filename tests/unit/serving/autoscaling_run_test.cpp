@@ -128,6 +128,15 @@ TEST_CASE("autoscaling: windows of a steady load are like all of it", "[serving]
   CHECK_THAT(sampled.pools[0].scaling->mean.loading, WithinRel(5.0 / 400.0, 1e-9));
 }
 
+TEST_CASE("autoscaling: GPUs cost their time where nothing is measured", "[serving][oracle]") {
+  // All requests come in the warm-up: the whole run counts. Without any, the units at the start.
+  const Deployment d = units(4, {.schedule = {{at(0), 3}}});
+  const RunResult early = test::run(d, steady(5, 0.1), {.warm_up = at(100)});
+  CHECK(early.summary.requests_measured == 0);
+  CHECK_THAT(early.gpus_held, WithinRel(3.0, 1e-12));
+  CHECK_THAT(test::run(d, {}).gpus_held, WithinRel(3.0, 1e-12));
+}
+
 Fleet scaled_pools(const Autoscaling& prefill, const Autoscaling& decode) {
   Deployment first = toy_deployment(test::toy_dense_model(), {.replicas = 2});
   first.cluster = test::toy_cluster(2, 2);
