@@ -49,6 +49,22 @@ CurveSet::CurveSet(std::vector<Curve> curves, std::span<const Gpu> gpus)
     }
     gpu_of_.push_back(known - gpus_.begin());
   }
+  find_odd();
+}
+
+void CurveSet::find_odd() {
+  constexpr double kFarWorse = 2.0;
+  odd_.assign(curves_.size(), 0);
+  for (std::size_t i = 0; i < curves_.size(); ++i) {
+    const Curve& curve = curves_[i];
+    if (!curve.transferred) continue;
+    odd_[i] = std::any_of(curves_.begin(), curves_.end(), [&](const Curve& other) {
+      CurveKey same = other.key;
+      same.engine = curve.key.engine;
+      return same == curve.key && other.transferred &&
+             curve.transferred->median > kFarWorse * other.transferred->median;
+    });
+  }
 }
 
 const Curve* CurveSet::find_exact(const CurveKey& key) const {
@@ -66,11 +82,12 @@ double CurveSet::distance(const Gpu& measured, const Gpu& gpu) {
 
 std::optional<CurveMatch> CurveSet::find(std::string_view operation, const Gpu& gpu,
                                          std::span<const std::string_view> dtypes,
-                                         std::string_view engine, std::string_view variant) const {
+                                         std::string_view engine, std::string_view variant,
+                                         bool borrowed) const {
   constexpr std::string_view kNone;
   const std::span<const std::string_view> formats =
       dtypes.empty() ? std::span<const std::string_view>(&kNone, 1) : dtypes;
-  using Rank = std::tuple<std::ptrdiff_t, int, double, bool, bool, double>;
+  using Rank = std::tuple<std::ptrdiff_t, int, double, bool, bool, bool, double>;
   std::optional<std::pair<Rank, std::size_t>> best;
   for (std::size_t i = 0; i < curves_.size(); ++i) {
     const CurveKey& key = curves_[i].key;
@@ -86,6 +103,7 @@ std::optional<CurveMatch> CurveSet::find(std::string_view operation, const Gpu& 
     const Rank rank{format - formats.begin(),
                     strangeness,
                     strangeness == kOtherArchitecture ? far : 1.0,
+                    (borrowed || strangeness > 0) && odd_[i] != 0,
                     key.engine != engine,
                     key.variant != variant,
                     far};
@@ -99,7 +117,7 @@ std::optional<CurveMatch> CurveSet::find(std::string_view operation, const Gpu& 
                          .band = curve->cross_validated,
                          .gpu = &gpus_[static_cast<std::size_t>(gpu_of_[index])]};
   const bool estimate =
-      std::get<0>(rank) > 0 || std::get<1>(rank) > 0 || std::get<3>(rank) || std::get<4>(rank);
+      std::get<0>(rank) > 0 || std::get<1>(rank) > 0 || std::get<4>(rank) || std::get<5>(rank);
   return estimate ? as_estimate(match) : match;
 }
 

@@ -79,23 +79,28 @@ class CurveSet {
   [[nodiscard]] std::span<const Curve> curves() const { return curves_; }
   [[nodiscard]] const Curve* find_exact(const CurveKey& key) const;
   /// Nearest curve of `operation` on `gpu`. `dtypes`: acceptable number formats, best first (empty:
-  /// the operation has none). Nothing if no curve of the operation has one of them.
+  /// the operation has none). Nothing if no curve of the operation has one of them. `borrowed`:
+  /// `engine` lends its kernels to another one.
   [[nodiscard]] std::optional<CurveMatch> find(std::string_view operation, const Gpu& gpu,
                                                std::span<const std::string_view> dtypes,
                                                std::string_view engine,
-                                               std::string_view variant = {}) const;
+                                               std::string_view variant = {},
+                                               bool borrowed = false) const;
   /// The same match, trusted only as far as curves of its operation reach beyond their own
   /// measurements: the error on other GPUs, of this curve or else the widest of the operation;
   /// where none is known, twice the errors.
   [[nodiscard]] CurveMatch as_estimate(CurveMatch match) const;
 
  private:
+  /// Marks the curves that fit other GPUs far worse than another engine's of the same kind.
+  void find_odd();
   /// How many times the rates of two GPUs differ.
   [[nodiscard]] static double distance(const Gpu& measured, const Gpu& gpu);
 
   std::vector<Curve> curves_;
   std::vector<Gpu> gpus_;               ///< Those that curves name.
   std::vector<std::ptrdiff_t> gpu_of_;  ///< [curve] index into gpus_; -1: not known.
+  std::vector<std::uint8_t> odd_;       ///< [curve] stands for nobody but its engine on its GPU.
 };
 
 }  // namespace moesim::catalog

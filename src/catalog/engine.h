@@ -51,13 +51,24 @@ enum class Admission {
   NewTokenRatio,  ///< As needed, with a share of the running answers kept free.
 };
 
+/// Blocks that a preempted sequence finds again, if nobody has taken them, where prefixes are
+/// cached.
+enum class PreemptedBlocks {
+  None,
+  Prompt,  ///< Answers are not cached while they grow.
+  All,
+};
+
 /// What its scheduler can do beside serving in order of arrival.
 struct EngineScheduling {
   bool priority = false;  ///< Serves by priority.
   bool swap = false;      ///< Preempts by swapping to the host, too.
   /// When it starts a request: what it can do, its default first. Never empty.
   std::vector<Admission> admission = {Admission::AsNeeded};
-  bool prompts_apart = false;  ///< Prompts run alone, unless it is asked to mix them.
+  bool prompts_apart = false;   ///< Prompts run alone, unless it is asked to mix them.
+  bool holds_prompts = false;   ///< Can hold prompts until all attention-DP ranks have some.
+  bool prefix_caching = false;  ///< On by default.
+  PreemptedBlocks preempted_blocks = PreemptedBlocks::None;
   [[nodiscard]] bool admits(Admission how) const {
     return std::find(admission.begin(), admission.end(), how) != admission.end();
   }
@@ -87,11 +98,34 @@ struct EngineOverlap {
   bool splits_attention = true;
 };
 
+/// A choice by the engine's own name: a text field of the scenario's deployment that stands for a
+/// value of a common field.
+struct EngineChoice {
+  std::string name;   ///< "load_balance_method"
+  std::string value;  ///< "shortest_queue"
+  std::string field;  ///< "router"
+  std::string means;  ///< "LEAST_LOAD"
+};
+
 /// How tokens get to their experts on other attention ranks.
 enum class All2AllBackend {
-  Auto,          ///< The engine's kernels for the batch: DeepEP's, or those over NVLink.
-  DeepEpNormal,  ///< DeepEP's high-throughput kernels, for decoding too.
-  AllGather,     ///< Every token to every rank, sums back by reduce-scatter.
+  Auto,              ///< The engine's kernels for the batch: DeepEP's, or those over NVLink.
+  DeepEpNormal,      ///< DeepEP's high-throughput kernels, for decoding too.
+  AllGather,         ///< Every token to every rank, sums back by reduce-scatter.
+  DeepEpLowLatency,  ///< DeepEP's low-latency kernels, for prompts too.
+  AllReduce,         ///< Every token to every rank, all sums to every rank.
+};
+
+/// Whether every token goes to every rank.
+[[nodiscard]] constexpr bool gathers(All2AllBackend how) {
+  return how == All2AllBackend::AllGather || how == All2AllBackend::AllReduce;
+}
+
+/// Over how many ranks an engine with attention data parallelism shares experts out.
+enum class ExpertGroups {
+  AllRanks,  ///< ep = tp * dp: each rank has whole experts.
+  OneOrAll,  ///< Or ep 1: every rank has a part of every expert.
+  Any,       ///< Or between: tp * dp / ep ranks split each expert.
 };
 
 struct Engine {
@@ -110,11 +144,18 @@ struct Engine {
   std::string kernels = "sglang";     ///< Engine of the curves that stand for its kernels.
   bool kernels_borrowed = true;       ///< They are another engine's.
   std::vector<SettingName> settings;  ///< Its own names beside the common ones.
+  std::vector<EngineChoice> choices;  ///< Of the deployment, by its own names.
+  /// How it gives requests to attention-DP ranks by default, a value of the scenario's `router`;
+  /// empty: LEAST_LOAD.
+  std::string attention_dp_router;
   std::vector<EngineSupport> families;
   EngineScheduling scheduling{};
   EngineGraphs graphs{};
   EngineOverlap overlap{};
   std::vector<All2AllBackend> all2all;  ///< That it has beside Auto.
+  ExpertGroups expert_groups = ExpertGroups::AllRanks;
+  /// Batches beyond the low-latency buffers go in several exchanges, each with its experts.
+  bool low_latency_in_passes = false;
   /// Serves checkpoints of its maker's quantiser: FP8 by tensor, FP4 with a cache in FP8.
   bool own_checkpoints = false;
   std::string source;

@@ -208,6 +208,44 @@ void add_scheduling(const catalog::EngineScheduling& s, Record& record) {
   record.add("swap", "swaps to the host", yes_or_no(s.swap));
   record.add("admission", "admits", joined(admission));
   record.add("prompts_apart", "prompts run alone", yes_or_no(s.prompts_apart));
+  record.add("holds_prompts", "holds prompts", yes_or_no(s.holds_prompts));
+}
+
+std::string way_of(catalog::All2AllBackend how) {
+  switch (how) {
+    case catalog::All2AllBackend::Auto:
+      return "AUTO";
+    case catalog::All2AllBackend::DeepEpNormal:
+      return "DEEPEP_HIGH_THROUGHPUT";
+    case catalog::All2AllBackend::DeepEpLowLatency:
+      return "DEEPEP_LOW_LATENCY";
+    case catalog::All2AllBackend::AllGather:
+      return "ALLGATHER_REDUCESCATTER";
+    case catalog::All2AllBackend::AllReduce:
+      break;
+  }
+  return "ALLGATHER_ALLREDUCE";
+}
+
+/// Ways of tokens to experts, and what the engine calls choices of a deployment.
+void add_choices(const catalog::Engine& engine, Record& record) {
+  std::vector<std::string> ways = {way_of(catalog::All2AllBackend::Auto)};
+  for (const catalog::All2AllBackend how : engine.all2all) ways.push_back(way_of(how));
+  record.add("all2all_backends", "ways to experts", joined(ways));
+  record.add(
+      "expert_groups", "ep with dp above 1",
+      std::string(engine.expert_groups == catalog::ExpertGroups::Any ? "any that divides tp * dp"
+                  : engine.expert_groups == catalog::ExpertGroups::OneOrAll ? "1 or tp * dp"
+                                                                            : "tp * dp"));
+  for (std::size_t i = 0; i < engine.choices.size(); ++i) {
+    const std::string& name = engine.choices[i].name;
+    if (i > 0 && engine.choices[i - 1].name == name) continue;
+    std::vector<std::string> values;
+    for (const catalog::EngineChoice& choice : engine.choices) {
+      if (choice.name == name) values.push_back(choice.value + " = " + choice.means);
+    }
+    record.add(name.c_str(), name.c_str(), joined(values));
+  }
 }
 
 }  // namespace
@@ -221,6 +259,7 @@ Table show_engine(const catalog::Engine& engine) {
   record.add("gpu_memory_utilization", "share of memory", engine.gpu_memory_utilization);
   record.add("block_size_tokens", "tokens per block", engine.block_size);
   add_scheduling(engine.scheduling, record);
+  add_choices(engine, record);
   record.add("source", "source", engine.source);
   for (const catalog::EngineSupport& s : engine.families) {
     std::string text = to_words(s.status);

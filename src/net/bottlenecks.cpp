@@ -163,6 +163,20 @@ void Bottlenecks::set_weight(ClassId path_class, std::int32_t weight) {
   c.weight = weight;
 }
 
+void Bottlenecks::set_capacity(LinkId link, BytesPerSecond rate) {
+  MOESIM_CHECK(capacity_[link.index()] > 0.0, "a link that is down stays down");
+  const double quanta = whole(rate / (kByte / kSecond) / quantum_);
+  MOESIM_CHECK(quanta >= 1.0 && quanta < 0x1p53, "a link's rate is of the network's scale");
+  crossing_ = crossings_[link.index()].entries;
+  for (const Entry& entry : crossing_) {
+    const ClassId id{entry.path_class};
+    const std::int32_t before = weight(id);
+    set_weight(id, 0);
+    set_weight(id, before);
+  }
+  capacity_[link.index()] = quanta;
+}
+
 std::size_t Bottlenecks::touch(std::int32_t id) {
   const std::size_t link = at(id);
   if (touched_[link] == solve_) return at(slot_[link]);

@@ -51,7 +51,11 @@ class Bottlenecks {
   ClassId add_class(std::span<const LinkId> path);
   /// Sets the weight; 0 takes the class away. Takes effect with the next `solve`.
   void set_weight(ClassId path_class, std::int32_t weight);
-  /// Makes the levels those of the present weights.
+  /// Another rate of a link; takes effect with the next `solve`, for which the classes that cross
+  /// it count as having just started. Preconditions (checked): the link is up and stays so, no
+  /// wider than the widest was at the start.
+  void set_capacity(LinkId link, BytesPerSecond rate);
+  /// Makes the levels those of the present weights and capacities.
   void solve();
 
   /// What the last `solve` did. A class whose weight was raised moves from kNone, even to the link
@@ -81,6 +85,11 @@ class Bottlenecks {
   void for_each_owned(std::int32_t link, Visit&& visit) const {
     const Crossings& crossings = crossings_[at(link)];
     for (std::size_t i = 0; i < crossings.owned; ++i) visit(crossings.entries[i].path_class);
+  }
+  /// Calls `visit(class)` for each class that crosses the link.
+  template <class Visit>
+  void for_each_crossing(LinkId link, Visit&& visit) const {
+    for (const Entry& entry : crossings_[link.index()].entries) visit(entry.path_class);
   }
 
  private:
@@ -169,6 +178,7 @@ class Bottlenecks {
   std::vector<double> lowest_of_block_;
   std::vector<std::uint8_t> stale_block_;
   std::vector<Move> moves_;
+  std::vector<Entry> crossing_;  ///< Of a link whose capacity changes.
 };
 
 }  // namespace moesim::net

@@ -80,17 +80,31 @@ double FlowNetwork::served(const Class& c, SimTime now) const {
   return clock.served + clock.rate * seconds_between(clock.since, now) - c.offset;
 }
 
+void FlowNetwork::detach(std::int32_t path_class, SimTime now) {
+  Class& c = class_[at(path_class)];
+  const double from = c.flows.empty() ? 0.0 : served(c, now);
+  if (c.link != Bottlenecks::kNone) clock_[at(c.link)].stale = true;
+  c.link = Bottlenecks::kNone;
+  c.offset = -from;
+}
+
+void FlowNetwork::set_capacity(SimTime now, LinkId link, BytesPerSecond rate) {
+  MOESIM_CHECK(rate > BytesPerSecond{}, "a link that is up stays up");
+  set_time(now);
+  if (pass_over_[link.index()] != 0) return;
+  bottlenecks_.for_each_crossing(link, [&](std::int32_t id) { detach(id, now); });
+  bottlenecks_.set_capacity(link, rate);
+}
+
 void FlowNetwork::start(SimTime now, PathId path, Bytes bytes, std::uint64_t tag,
                         std::int32_t weight) {
   MOESIM_CHECK(bytes > Bytes{}, "a flow has bytes");
   MOESIM_CHECK(weight >= 1, "a flow has weight");
   set_time(now);
   const std::int32_t id = paths_[path.index()].path_class;
+  detach(id, now);
   Class& c = class_[at(id)];
-  const double from = c.flows.empty() ? 0.0 : served(c, now);
-  if (c.link != Bottlenecks::kNone) clock_[at(c.link)].stale = true;
-  c.link = Bottlenecks::kNone;
-  c.offset = -from;
+  const double from = -c.offset;
   const double size = bytes / kByte;
   c.flows.push_back({.tag = from + size / weight,
                      .sequence = next_sequence_++,

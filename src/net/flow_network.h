@@ -59,6 +59,10 @@ class FlowNetwork {
   /// Starts a flow; it gets a rate with the next `rerate`. Preconditions (checked): bytes > 0,
   /// weight >= 1.
   void start(SimTime now, PathId path, Bytes bytes, std::uint64_t tag, std::int32_t weight = 1);
+  /// From now on the link has another rate, not above the widest link's at the start; flows get
+  /// theirs with the next `rerate`. A link passed over stays so: its narrower neighbour is the one
+  /// to change. `use` goes on counting by the rate at the start. Precondition (checked): rate > 0.
+  void set_capacity(SimTime now, LinkId link, BytesPerSecond rate);
   /// Rates everything that has started or ended since the last time, and what that touches.
   void rerate(SimTime now);
   /// When the next flow ends; `never` without flows. Precondition: rerated.
@@ -115,6 +119,8 @@ class FlowNetwork {
   void set_time(SimTime now);
   static void advance(Clock& clock, SimTime now);
   [[nodiscard]] double served(const Class& c, SimTime now) const;
+  /// Takes a class off its link's clock, until the next `rerate` gives it one.
+  void detach(std::int32_t path_class, SimTime now);
   void apply(const Bottlenecks::Move& move, SimTime now);
   void refresh(std::int32_t link, SimTime now);
   void set_end(std::int32_t link, SimTime end);

@@ -52,6 +52,12 @@ void FlowRuns::start_phase(std::size_t run) {
   schedule_rerate();
 }
 
+void FlowRuns::set_capacity(LinkId link, BytesPerSecond rate) {
+  FlowNetwork& network = fabric_.network();
+  network.set_capacity(simulator_.now(), link, rate);
+  if (!network.rated()) schedule_rerate();
+}
+
 void FlowRuns::schedule_rerate() {
   if (rerate_scheduled_) return;
   rerate_scheduled_ = true;

@@ -28,6 +28,8 @@ class FlowRuns {
   /// Starts a collective now. `flows` must live until it has ended; without phases it ends at once
   /// (in this instant, by an event).
   void start(const CollectiveFlows& flows, std::uint64_t tag);
+  /// From now on a link has another rate (FlowNetwork::set_capacity).
+  void set_capacity(LinkId link, BytesPerSecond rate);
   [[nodiscard]] bool handles(const des::Event& event) const {
     return event.kind >= first_kind_ && event.kind < first_kind_ + kKinds;
   }

@@ -23,12 +23,13 @@ struct AttentionCurves {
   std::optional<catalog::CurveMatch> decode_match;
 };
 
-/// Nearest curves of `engine` for such heads on `gpu`. Keys and values of at most one byte run in
-/// fp8 where the GPU has it, as both measured engines do. Where the kernel's own variant was not
-/// measured on that GPU, another head width of the same GPU stands in.
+/// Nearest curves of `engine` (`borrowed`: in the place of another one) for such heads on `gpu`.
+/// Keys and values of at most one byte run in fp8 where the GPU has it, as both measured engines
+/// do. Where the kernel's own variant was not measured on that GPU, another head width of the same
+/// GPU stands in.
 [[nodiscard]] AttentionCurves find_attention_curves(const catalog::CurveSet& curves,
                                                     const catalog::Gpu& gpu,
-                                                    std::string_view engine,
+                                                    std::string_view engine, bool borrowed,
                                                     const AttentionHeads& heads, Bytes kv_element);
 
 }  // namespace moesim::operators

@@ -14,7 +14,7 @@ std::string to_string(const Layout& layout) {
 }
 
 Layout normalised(Layout layout) {
-  if (layout.ep == 1 && layout.dp > 1) {
+  if (layout.ep == 1 && layout.dp > 1 && !layout.splits_every_expert) {
     layout.replicas *= layout.dp;
     layout.dp = 1;
   }

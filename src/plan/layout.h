@@ -26,6 +26,8 @@ struct Layout {
   std::int64_t replicas = 1;  ///< Independent instances of the whole.
   /// Of each pipeline stage; empty: as evenly as they divide.
   std::vector<std::int64_t> layers_per_stage{};
+  /// ep 1 with dp above 1 means experts split over all tp * dp GPUs, not replicas.
+  bool splits_every_expert = false;
   [[nodiscard]] std::int64_t gpus_per_instance() const { return tp * pp * dp; }
   [[nodiscard]] std::int64_t gpus() const { return gpus_per_instance() * replicas; }
   /// Ways each expert's matrices are split (tp * dp / ep).
@@ -39,7 +41,7 @@ struct Layout {
 /// "tp2 pp1 dp16 ep32 x2".
 [[nodiscard]] std::string to_string(const Layout& layout);
 
-/// Same GPUs, ep = 1 and dp > 1 rewritten as replicas.
+/// Same GPUs, ep = 1 and dp > 1 rewritten as replicas unless every expert is split.
 [[nodiscard]] Layout normalised(Layout layout);
 
 /// Why a layout cannot be built for a model, one entry per reason; empty if it can.

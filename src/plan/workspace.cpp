@@ -45,7 +45,11 @@ Bytes expert_bytes(const catalog::Model& model, const FeedForward& f,
   const double width = as_double(f.expert_hidden > 0 ? f.expert_hidden : model.hidden);
   const double columns = as_double(f.expert_intermediate) / as_double(layout.expert_tp());
   Bytes bytes = rows * (width + block_elements(f.matrices, columns)) * precision.activation_element;
-  if (layout.dp > 1) bytes += rows * width * precision.dispatch_element;  // Received tokens.
+  // Received tokens: those of the rank's experts, or all of them where several GPUs split experts.
+  if (layout.dp > 1) {
+    const double received = layout.expert_tp() > 1 ? tokens * as_double(layout.dp) : rows;
+    bytes += received * width * precision.dispatch_element;
+  }
   return bytes;
 }
 

@@ -172,6 +172,9 @@ void fill_pools(const sweep::ScenarioResult& from, proto::Result& to) {
     fill(pool.time, *report.mutable_time_breakdown());
     if (pool.experts.present) fill(pool.experts, *report.mutable_experts());
     fill(pool.kv, *report.mutable_kv_cache());
+    if (pool.exchanges_longer_by) {
+      report.set_exchanges_longer_by(rounded(*pool.exchanges_longer_by));
+    }
     if (from.pricing.known) {
       const auto p = static_cast<std::size_t>(to.pools_size() - 1);
       report.set_usd_per_month(rounded(from.pool_usd_per_month[p]));

@@ -60,8 +60,10 @@ std::string memory(const plan::MemoryReport& m) {
 
 std::string latency_row(std::string_view label, const serving::Distribution& d) {
   std::string row = left(label, 14);
+  // Times are above zero: all zero means that there was nothing to count.
+  const bool none = d.mean_ms == 0.0 && d.p99_ms == 0.0;
   for (const double ms : {d.mean_ms, d.p50_ms, d.p90_ms, d.p95_ms, d.p99_ms}) {
-    row += right(number(ms), 14);
+    row += right(none ? "-" : number(ms), 14);
   }
   return row + "\n";
 }
@@ -73,7 +75,8 @@ std::string service(const sweep::ScenarioResult& r) {
                fmt::format("{} output tokens/s, {} with input; {} output tokens/s per GPU, {} per "
                            "user",
                            number(s.output_tokens_per_s), number(s.total_tokens_per_s),
-                           number(s.tokens_per_s_per_gpu), number(s.tokens_per_s_per_user)));
+                           number(s.tokens_per_s_per_gpu),
+                           s.tokens_per_s_per_user > 0.0 ? number(s.tokens_per_s_per_user) : "-"));
   page += labelled("requests",
                    fmt::format("{} completed, {} rejected; {} measured over {} s: {}/s, goodput "
                                "{}/s ({})",
@@ -198,6 +201,10 @@ std::string pools(const serving::RunResult& r) {
                     prefills ? "input" : "output", 100.0 * pool.time.idle,
                     number(pool.time.mean_iteration_ms), count_text(pool.kv.peak_blocks),
                     count_text(pool.kv.blocks_per_rank), count_text(pool.kv.preemptions)));
+    if (pool.exchanges_longer_by) {
+      page += labelled("", fmt::format("  dispatch and combine {:.2f} % longer beside KV caches",
+                                       100.0 * *pool.exchanges_longer_by));
+    }
   }
   const serving::HandoverSummary& moved = *r.handover;
   if (moved.requests == 0) return page;

@@ -242,7 +242,14 @@ catalog::SchedulerSetting meaning(proto::EngineSetting::Meaning means) {
 catalog::EngineScheduling scheduling(const proto::EngineScheduling& message) {
   catalog::EngineScheduling can{.priority = message.priority(),
                                 .swap = message.swap(),
-                                .prompts_apart = message.prompts_apart()};
+                                .prompts_apart = message.prompts_apart(),
+                                .holds_prompts = message.holds_prompts(),
+                                .prefix_caching = message.enable_prefix_caching()};
+  if (message.preempted_blocks() == proto::EngineScheduling::PROMPT) {
+    can.preempted_blocks = catalog::PreemptedBlocks::Prompt;
+  } else if (message.preempted_blocks() == proto::EngineScheduling::PROMPT_AND_ANSWER) {
+    can.preempted_blocks = catalog::PreemptedBlocks::All;
+  }
   if (message.admission_size() > 0) can.admission.clear();
   for (int i = 0; i < message.admission_size(); ++i) {
     switch (message.admission(i)) {

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "scenario.pb.h"
+
 namespace moesim::scenario {
 namespace {
 
@@ -49,6 +51,33 @@ catalog::EngineOverlap overlap_of(const proto::EngineOverlap& message, const Mes
   return overlap;
 }
 
+/// What a choice stands for must be a named value of a field of the scenario's deployment.
+void convert_choices(const proto::Engine& message, const MessageScope& scope,
+                     catalog::Engine& engine) {
+  const google::protobuf::Descriptor& type = *proto::Deployment::descriptor();
+  for (int i = 0; i < message.choice_size(); ++i) {
+    const MessageScope part(scope, message.choice(i), "choice", i);
+    const catalog::EngineChoice choice{.name = part.required_text("name"),
+                                       .value = part.required_text("value"),
+                                       .field = part.required_text("field"),
+                                       .means = part.required_text("means")};
+    const auto* own = type.FindFieldByName(choice.name);
+    if (own == nullptr || own->cpp_type() != own->CPPTYPE_STRING || own->is_repeated()) {
+      part.error("name", "is \"" + choice.name + "\", no text field of the deployment",
+                 "see proto/scenario.proto, Deployment");
+    }
+    const auto* common = type.FindFieldByName(choice.field);
+    if (common == nullptr || common->enum_type() == nullptr) {
+      part.error("field", "is \"" + choice.field + "\", no field of named values",
+                 "see proto/scenario.proto, Deployment");
+    } else if (common->enum_type()->FindValueByName(choice.means) == nullptr) {
+      part.error("means", "is \"" + choice.means + "\", no value of " + choice.field,
+                 "see proto/scenario.proto, Deployment");
+    }
+    engine.choices.push_back(choice);
+  }
+}
+
 }  // namespace
 
 void convert_engine_profile(const proto::Engine& message, const MessageScope& scope,
@@ -61,6 +90,14 @@ void convert_engine_profile(const proto::Engine& message, const MessageScope& sc
     const MessageScope part(scope, message.overlap(), "overlap");
     engine.overlap = overlap_of(message.overlap(), part);
   }
+  convert_choices(message, scope, engine);
+  engine.attention_dp_router = message.attention_dp_router();
+  proto::Deployment::Router router = proto::Deployment::LEAST_LOAD;
+  if (message.has_attention_dp_router() &&
+      !proto::Deployment::Router_Parse(engine.attention_dp_router, &router)) {
+    scope.error("attention_dp_router", "is \"" + engine.attention_dp_router + "\", no router",
+                "see proto/scenario.proto, Deployment");
+  }
   for (int i = 0; i < message.all2all_backend_size(); ++i) {
     switch (message.all2all_backend(i)) {
       case proto::DEEPEP_HIGH_THROUGHPUT:
@@ -69,10 +106,21 @@ void convert_engine_profile(const proto::Engine& message, const MessageScope& sc
       case proto::ALLGATHER_REDUCESCATTER:
         engine.all2all.push_back(catalog::All2AllBackend::AllGather);
         break;
+      case proto::DEEPEP_LOW_LATENCY:
+        engine.all2all.push_back(catalog::All2AllBackend::DeepEpLowLatency);
+        break;
+      case proto::ALLGATHER_ALLREDUCE:
+        engine.all2all.push_back(catalog::All2AllBackend::AllReduce);
+        break;
       default:
         scope.error("all2all_backend", "AUTO is always there", "leave it out");
     }
   }
+  engine.expert_groups = message.expert_groups() == proto::Engine::ANY ? catalog::ExpertGroups::Any
+                         : message.expert_groups() == proto::Engine::ONE_OR_ALL
+                             ? catalog::ExpertGroups::OneOrAll
+                             : catalog::ExpertGroups::AllRanks;
+  engine.low_latency_in_passes = message.low_latency_in_passes();
   engine.own_checkpoints = message.own_checkpoints();
 }
 

@@ -1,4 +1,5 @@
-// What an engine's entry says of its graphs, its overlap and its ways to experts.
+// What an engine's entry says of its graphs, its overlap, its ways to experts and its own names of
+// choices.
 //
 // Layer: scenario.
 #pragma once

@@ -89,13 +89,19 @@ void Resolver::resolve_layout(proto::Deployment& deployment) {
       findings_, "experts.redundant_experts",
       message_.experts().has_redundant_experts() ? message_.experts().redundant_experts() : 0, 0,
       4096);
-  if (!deployment.has_ep()) {
+  const bool ep_given = deployment.has_ep();
+  if (!ep_given) {
     deployment.set_ep(
         has_model_ ? default_ep(d.model, layout.tp * layout.dp, d.experts.redundant_experts) : 1);
   }
   layout.ep = degree("deployment.ep", deployment.ep());
   layout.layers_per_stage.assign(deployment.layers_per_stage().begin(),
                                  deployment.layers_per_stage().end());
+  const bool gathered =
+      deployment.all2all_backend() == proto::Deployment::ALLGATHER_REDUCESCATTER ||
+      deployment.all2all_backend() == proto::Deployment::ALLGATHER_ALLREDUCE;
+  layout.splits_every_expert =
+      ep_given && gathered && layout.ep == 1 && layout.dp > 1 && d.model.is_moe();
   for (const char* field : {"tp", "pp", "dp", "ep", "replicas"}) {
     if (findings_.any_at(join_path("deployment", field))) return;
   }
@@ -169,7 +175,13 @@ void Resolver::resolve_scheduler(proto::Scheduler& scheduler) {
                    0.0, LowEnd::Excluded, 1.0);
   if (!scheduler.has_block_size()) scheduler.set_block_size(d.engine.block_size);
   s.block_size = checked_count(findings_, path + "block_size", scheduler.block_size(), 1, 1024);
-  if (!scheduler.has_enable_prefix_caching()) scheduler.set_enable_prefix_caching(false);
+  asks_for_prefix_caching_ = scheduler.has_enable_prefix_caching();
+  if (!asks_for_prefix_caching_) {
+    scheduler.set_enable_prefix_caching(d.engine.scheduling.prefix_caching);
+  }
+  if (scheduler.enable_prefix_caching()) {
+    s.preempted_blocks = d.engine.scheduling.preempted_blocks;
+  }
   if (scheduler.has_max_model_len()) {
     max_model_len_ =
         checked_count(findings_, path + "max_model_len", scheduler.max_model_len(), 1, 10'000'000);
@@ -247,6 +259,7 @@ void Resolver::resolve_deployment() {
         catalog_.engine_overheads, d.engine.name, d.cluster.gpu.architecture);
     if (fitted != nullptr) d.overhead = *fitted;
   }
+  resolve_engine_choices(deployment);
   if (!deployment.has_iteration_overhead()) {
     deployment.set_iteration_overhead(
         format_seconds(d.overhead ? d.overhead->iteration : d.engine.iteration_overhead));
@@ -265,21 +278,7 @@ void Resolver::resolve_deployment() {
   resolve_all2all(deployment);
   resolve_overlap(deployment);
   resolve_prefix_cache(deployment);
-  if (!deployment.has_router()) deployment.set_router(proto::Deployment::LEAST_LOAD);
-  switch (deployment.router()) {
-    case proto::Deployment::ROUND_ROBIN:
-      d.router = serving::RouterPolicy::RoundRobin;
-      break;
-    case proto::Deployment::PREFIX_AWARE:
-      d.router = serving::RouterPolicy::PrefixAware;
-      break;
-    default:
-      d.router = serving::RouterPolicy::LeastLoad;
-  }
-  if (d.router == serving::RouterPolicy::PrefixAware && !d.scheduler.prefix_cache.enabled) {
-    error("deployment.router", "PREFIX_AWARE does not go with enable_prefix_caching: false",
-          "set it to true, or use LEAST_LOAD");
-  }
+  resolve_router(deployment);
   resolve_efficiency(*deployment.mutable_efficiency());
   if (!has_layout_ || !has_cluster_ || findings_.any_at("deployment")) return;
   for (const serving::DeploymentProblem& problem : serving::check_deployment(d)) {

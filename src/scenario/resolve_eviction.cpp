@@ -14,6 +14,7 @@ namespace {
 
 using catalog::Admission;
 
+constexpr std::int64_t kMostHeld = 100'000;
 constexpr QuantityRange kSwapSpace{"1 MB", LowEnd::Included, "1000000 TB"};
 constexpr const char* kPath = "deployment.scheduler.";
 
@@ -104,6 +105,40 @@ void Resolver::resolve_eviction(proto::Scheduler& scheduler) {
           or_engine(catalog_, "leave it out",
                     [](const catalog::EngineScheduling& e) { return e.prompts_apart; }));
   }
+  resolve_attention_dp(scheduler);
+}
+
+void Resolver::resolve_attention_dp(proto::Scheduler& scheduler) {
+  if (!scheduler.has_attention_dp_config()) return;
+  const serving::Deployment& d = scenario_.deployment;
+  const std::string path = std::string(kPath) + "attention_dp_config";
+  if (!d.engine.scheduling.holds_prompts) {
+    error(path, fmt::format("{} has no such setting", d.engine.name),
+          or_engine(catalog_, "leave it out",
+                    [](const catalog::EngineScheduling& e) { return e.holds_prompts; }));
+    return;
+  }
+  proto::AttentionDpConfig& message = *scheduler.mutable_attention_dp_config();
+  serving::AttentionDpBalance balance;
+  if (!message.has_enable_balance()) message.set_enable_balance(false);
+  if (!message.has_timeout_iters()) message.set_timeout_iters(balance.timeout_iters);
+  if (!message.has_batching_wait_iters()) {
+    message.set_batching_wait_iters(balance.batching_wait_iters);
+  }
+  balance.on = message.enable_balance();
+  balance.timeout_iters = checked_count(findings_, join_path(path, "timeout_iters"),
+                                        message.timeout_iters(), 1, kMostHeld);
+  balance.batching_wait_iters = checked_count(findings_, join_path(path, "batching_wait_iters"),
+                                              message.batching_wait_iters(), 0, kMostHeld);
+  if (balance.on && has_layout_ && d.layout.dp == 1) {
+    error(join_path(path, "enable_balance"), "dp 1 has no other ranks to wait for",
+          "leave it out, or set dp above 1");
+  }
+  if (balance.on && !scenario_.deployment.scheduler.enable_chunked_prefill) {
+    error(join_path(path, "enable_balance"), "does not go with enable_chunked_prefill: false",
+          "write true, or leave it out");
+  }
+  scenario_.deployment.scheduler.attention_dp_balance = balance;
 }
 
 }  // namespace moesim::scenario

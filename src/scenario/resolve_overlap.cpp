@@ -7,6 +7,7 @@
 #include "scenario/quantity_field.h"
 #include "scenario/resolver.h"
 #include "serving/overlap_settings.h"
+#include "serving/token_exchange.h"
 
 namespace moesim::scenario {
 namespace {
@@ -95,6 +96,12 @@ void Resolver::resolve_all2all(proto::Deployment& deployment) {
     case proto::Deployment::ALLGATHER_REDUCESCATTER:
       d.all2all = catalog::All2AllBackend::AllGather;
       break;
+    case proto::Deployment::DEEPEP_LOW_LATENCY:
+      d.all2all = catalog::All2AllBackend::DeepEpLowLatency;
+      break;
+    case proto::Deployment::ALLGATHER_ALLREDUCE:
+      d.all2all = catalog::All2AllBackend::AllReduce;
+      break;
     default:
       return;
   }
@@ -109,11 +116,23 @@ void Resolver::resolve_all2all(proto::Deployment& deployment) {
           d.model.is_moe() ? "dp 1 exchanges no tokens: experts end in the all-reduce of tp"
                            : "a dense model exchanges no tokens",
           "leave it out");
-  } else if (d.all2all == catalog::All2AllBackend::DeepEpNormal && has_gpu_ &&
+  } else if (!catalog::gathers(d.all2all) && has_gpu_ &&
              d.cluster.gpu.scale_up != catalog::ScaleUpKind::NvSwitch) {
     error(path,
           fmt::format("{} has no NVLink switch, which DeepEP's kernels need", d.cluster.gpu.name),
           "leave it out, or use ALLGATHER_REDUCESCATTER");
+  } else if (has_layout_ && d.all2all == catalog::All2AllBackend::DeepEpLowLatency &&
+             !d.engine.low_latency_in_passes) {
+    const std::int64_t most = serving::kMostLowLatencyTokens * d.layout.tp;
+    if (d.scheduler.max_num_batched_tokens <= most) return;
+    error(
+        path,
+        fmt::format("DeepEP's low-latency buffers hold {} tokens of a GPU, {} of a rank of tp {}, "
+                    "max_num_batched_tokens is {}",
+                    serving::kMostLowLatencyTokens, most, d.layout.tp,
+                    d.scheduler.max_num_batched_tokens),
+        fmt::format("set it to at most {}, or use AUTO, which takes them for decoding alone",
+                    most));
   }
 }
 

@@ -195,7 +195,6 @@ void Resolver::check_pools() {
   }
   std::erase_if(scenario_.notes, is_layout_of_part);
   if (gpus < there) note(fmt::format("the pools use {} of the cluster's {} GPUs", gpus, there));
-  note("dispatch and combine do not slow KV transfers on the same NICs, nor these those");
 }
 
 }  // namespace moesim::scenario

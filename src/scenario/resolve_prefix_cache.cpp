@@ -131,6 +131,14 @@ void Resolver::check_prefix_blocks(const workload::Trace& trace) {
   }
   if (findings_.any_at("deployment.scheduler")) return;
   if (trace.hash_block_tokens % s.block_size != 0) {
+    if (!asks_for_prefix_caching_) {
+      scenario_.deployment.scheduler.prefix_cache.enabled = false;
+      for (serving::Deployment& pool : scenario_.pools) pool.scheduler.prefix_cache.enabled = false;
+      note(fmt::format(
+          "prefix blocks of {} tokens are not whole KV blocks of {}: every prompt counts as new",
+          trace.hash_block_tokens, s.block_size));
+      return;
+    }
     error("deployment.scheduler.block_size",
           fmt::format("prefix blocks of {} tokens are not whole KV blocks of {}",
                       trace.hash_block_tokens, s.block_size),

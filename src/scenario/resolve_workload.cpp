@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -42,6 +43,15 @@ std::int64_t longest(const workload::LengthLaw& law) {
   return grid.tokens.empty() ? 0 : static_cast<std::int64_t>(grid.tokens.back());
 }
 
+/// Mean time in a state of the arrival process.
+Seconds mean_stay(const workload::Mmpp& states) {
+  double changes = 0.0;  // a bin
+  for (std::size_t i = 0; i < states.rates.size(); ++i) {
+    changes += states.stationary[i] * (1.0 - states.transition[i][i]);
+  }
+  return changes > 0.0 ? states.bin / changes : Seconds{};
+}
+
 }  // namespace
 
 std::string Resolver::absolute(const std::string& path) const {
@@ -71,7 +81,33 @@ void Resolver::check_lengths(std::int64_t longest_input, std::int64_t longest_re
   }
 }
 
+void Resolver::note_slow_states(const workload::WorkloadModel& model) {
+  constexpr double kEnoughStates = 10.0;
+  const auto* states = std::get_if<workload::Mmpp>(&model.arrivals);
+  const serving::RunSettings& run = scenario_.run;
+  if (states == nullptr || run.duration == SimTime::never() || run.windows.on()) return;
+  const Seconds stay = mean_stay(*states);
+  const Seconds window = (run.duration - run.warm_up).seconds();
+  if (window <= Seconds{} || window >= kEnoughStates * stay) return;
+  note(fmt::format(
+      "the arrival rate stays in a state for {} s on average: a window of {} s sees few "
+      "of them, and its intervals do not tell how others differ; compare seeds or run "
+      "longer",
+      format_number(std::round(stay / 1.0_s)), format_number(window / 1.0_s)));
+}
+
 void Resolver::check_lengths(const workload::LengthLaw& input, const workload::LengthLaw& output) {
+  const auto* in = std::get_if<workload::FixedLength>(&input);
+  const auto* out = std::get_if<workload::FixedLength>(&output);
+  const std::int64_t context = scenario_.deployment.model.context_length;
+  if (in != nullptr && out != nullptr && has_model_ && context > 0 &&
+      in->tokens + out->tokens > context) {
+    error("workload.input",
+          fmt::format("every request has {} tokens, the context of {} is {}",
+                      in->tokens + out->tokens, scenario_.deployment.model.name, context),
+          "shorten input or output, or choose a model of longer context");
+    return;
+  }
   check_lengths(longest(input), longest(input) + longest(output));
 }
 
@@ -227,8 +263,11 @@ void Resolver::resolve_load(proto::Workload& workload, workload::WorkloadModel& 
     findings_.missing("workload.rate", "is missing",
                       "write a rate, as in rate: \"5 req/s\", or concurrency");
   }
-  if (model.default_rate && *model.default_rate * settings.rate_scale < kSlowest) {
-    error("workload.rate_scale", "leaves fewer than 0.0001 requests per second");
+  const double turns = std::max(1.0, workload.sessions().turns());
+  if (model.default_rate && *model.default_rate * (settings.rate_scale / turns) < kSlowest) {
+    error("workload.rate_scale",
+          turns > 1.0 ? "and sessions.turns leave fewer than 0.0001 sessions per second"
+                      : "leaves fewer than 0.0001 requests per second");
   }
 }
 
@@ -272,7 +311,9 @@ void Resolver::resolve_parametric(proto::Workload& workload) {
                       "set simulation.duration or simulation.max_requests");
   }
   if (model.input && model.output) check_lengths(*model.input, *model.output);
-  if (workload.has_prefix_reuse()) model.prefix.reset();  // The scenario says what is reused.
+  if (settings.concurrency == 0) note_slow_states(model);
+  if (workload.has_prefix_reuse() || workload.has_sessions())
+    model.prefix.reset();  // The scenario says what is reused.
   for (const std::string& text : workload::model_notes(model)) note(text);
   settings.description =
       settings.concurrency > 0
@@ -304,6 +345,7 @@ void Resolver::resolve_workload() {
     resolve_parametric(workload);
   }
   resolve_prefix_reuse(workload);
+  resolve_sessions(workload);
   resolve_classes(workload);
   if (settings.concurrency == 0) workload.set_rate_scale(settings.rate_scale);
   if (settings.concurrency == 0 && settings.rate_scale != 1.0) {

@@ -79,6 +79,9 @@ class Resolver {
   void resolve_scheduler(proto::Scheduler& scheduler);
   void resolve_overlap(proto::Deployment& deployment);
   void resolve_all2all(proto::Deployment& deployment);
+  /// Choices by the engine's own names become the common ones; others are reported.
+  void resolve_engine_choices(proto::Deployment& deployment);
+  void resolve_router(proto::Deployment& deployment);
   void check_overlap();
   /// Settings under the engine's own names become the common ones; others are reported.
   void resolve_engine_settings(proto::Scheduler& scheduler);
@@ -97,7 +100,9 @@ class Resolver {
   void resolve_eviction(proto::Scheduler& scheduler);
   void resolve_preemption(proto::Scheduler& scheduler);
   void resolve_admission(proto::Scheduler& scheduler);
+  void resolve_attention_dp(proto::Scheduler& scheduler);
   void resolve_classes(proto::Workload& workload);
+  void resolve_sessions(proto::Workload& workload);
   /// Where all classes have lengths of their own the workload needs none.
   void lengths_of_classes(const proto::Workload& workload, workload::WorkloadModel& model);
   void resolve_class(proto::RequestClass& message, const std::string& path);
@@ -134,6 +139,8 @@ class Resolver {
   void resolve_load(proto::Workload& workload, workload::WorkloadModel& model);
   void refuse_pace(bool given, const char* field);
   void check_lengths(std::int64_t longest_input, std::int64_t longest_request);
+  /// A run short against the states of its arrivals does not see how much they differ.
+  void note_slow_states(const workload::WorkloadModel& model);
   void check_lengths(const workload::LengthLaw& input, const workload::LengthLaw& output);
 
   void resolve_electricity(proto::Pricing& pricing);
@@ -162,6 +169,7 @@ class Resolver {
   bool has_layout_ = false;
   /// Tokens a request may not exceed; 0 = none set.
   std::int64_t max_model_len_ = 0;
+  bool asks_for_prefix_caching_ = false;  ///< Or refuses it: not the engine's default.
 };
 
 }  // namespace moesim::scenario

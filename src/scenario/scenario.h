@@ -11,6 +11,7 @@
 
 #include "cost/pricing.h"
 #include "serving/fleet.h"
+#include "workload/generated_sessions.h"
 #include "workload/generator.h"
 #include "workload/request.h"
 #include "workload/request_classes.h"
@@ -30,6 +31,7 @@ struct WorkloadSettings {
   std::int64_t concurrency = 0;
   serving::AssumedReuse assumed_reuse{};
   workload::SharedPrefix shared_prefix{};
+  std::optional<workload::SessionModel> sessions{};  ///< Of a model: each request begins one.
   /// Kinds of requests, by number: how many and how long, and how they are served. Empty: all
   /// alike.
   std::vector<workload::RequestClass> class_demand;

@@ -41,11 +41,21 @@ std::vector<DeploymentProblem> check_deployment(const Deployment& d) {
         "lower tp, pp, dp or replicas, or add nodes to the cluster");
   }
   if (d.model.is_moe() && layout.dp > 1 && layout.ep != layout.tp * layout.dp) {
-    add("deployment.ep",
-        fmt::format("ep {} with tp {} and dp {}: experts split over part of an attention-DP group "
-                    "are not modelled",
-                    layout.ep, layout.tp, layout.dp),
-        fmt::format("set ep to {} (tp * dp)", layout.tp * layout.dp));
+    const bool can = d.engine.expert_groups == catalog::ExpertGroups::Any ||
+                     (d.engine.expert_groups == catalog::ExpertGroups::OneOrAll && layout.ep == 1);
+    const std::string what =
+        fmt::format("ep {} with tp {} and dp {} splits each expert over {} GPUs", layout.ep,
+                    layout.tp, layout.dp, layout.expert_tp());
+    const std::string whole = fmt::format("set ep to {} (tp * dp)", layout.tp * layout.dp);
+    if (!can) {
+      add("deployment.ep", fmt::format("{}, which {} does not", what, d.engine.name), whole);
+    } else if (!catalog::gathers(d.all2all)) {
+      add("deployment.ep", what + ": all-to-all kernels send tokens to whole experts alone",
+          whole + ", or all2all_backend to ALLGATHER_REDUCESCATTER");
+    } else if (d.overlap.mode == OverlapMode::TwoBatch) {
+      add("deployment.overlap", what + ": two-batch overlap needs whole experts on each",
+          whole + ", or leave overlap out");
+    }
   }
   if (const auto& given = d.experts.placement.given) {
     const std::int64_t slots = given->shape.experts + d.experts.redundant_experts;

@@ -42,6 +42,13 @@ enum class PreemptionMode {
   Swap,       ///< Its blocks are copied to the host and back, while there is room.
 };
 
+/// Holds prompts back until all attention-DP ranks have some (TensorRT-LLM's attention_dp_config).
+struct AttentionDpBalance {
+  bool on = false;
+  std::int64_t timeout_iters = 50;        ///< Prompts are held so many iterations at most.
+  std::int64_t batching_wait_iters = 10;  ///< Held so many more once all have some, to gather more.
+};
+
 /// Scheduler settings by the engines' own names. Counts are per attention-DP rank.
 struct SchedulerSettings {
   std::int64_t max_num_seqs = 256;  ///< Sequences running at once.
@@ -60,10 +67,19 @@ struct SchedulerSettings {
   /// Sequences of captured decode graphs, ascending; empty: no padding.
   std::vector<std::int64_t> graph_sizes{};
   PrefixCacheSettings prefix_cache{};
+  AttentionDpBalance attention_dp_balance{};
+  /// That a preempted sequence finds again where the workload names no prefix blocks.
+  catalog::PreemptedBlocks preempted_blocks = catalog::PreemptedBlocks::None;
 };
 
 /// How requests are given to the attention-DP ranks of all replicas.
-enum class RouterPolicy { RoundRobin, LeastLoad, PrefixAware };
+enum class RouterPolicy {
+  RoundRobin,
+  LeastLoad,
+  PrefixAware,
+  LeastTokens,   ///< KV held and prompts that wait.
+  LeastWaiting,  ///< Four times those that wait and once those that run.
+};
 
 /// What a pool of instances does with a request.
 enum class PoolRole {

@@ -42,7 +42,7 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
         .matrices = block.matrices};
     const auto kernels_for = [&](operators::ExpertLayout layout) {
       // Where every token is gathered, a rank sorts all of them, as without an exchange.
-      const bool sent = exchanges_ && deployment.all2all != catalog::All2AllBackend::AllGather;
+      const bool sent = exchanges_ && !catalog::gathers(deployment.all2all);
       return kernels.experts(shape, plan.placement->shape.slots_per_rank, block.top_k, sent,
                              layout);
     };
@@ -60,7 +60,18 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
       traffic_.between_ranks.assign(group.size() * group.size(), 0);
     }
   }
-  domain_of_rank_ = plan.placement->shape.domain_of_rank;
+  domain_of_gpu_ = plan.placement->shape.domain_of_rank;
+  if (exchanges_ && deployment.layout.expert_tp() > 1) {
+    split_ = deployment.layout.expert_tp();
+    const operators::AllToAll links(topology, groups.front());
+    domain_of_gpu_.assign(links.domain_of_rank().begin(), links.domain_of_rank().end());
+    const std::size_t gpus = domain_of_gpu_.size();
+    tokens_of_gpu_.resize(gpus);
+    gathered_.to_node.resize(gpus * static_cast<std::size_t>(links.domains()));
+    gathered_.scale_up_in.resize(gpus);
+    gathered_.scale_up_out.resize(gpus);
+    gathered_.network_in.resize(gpus);
+  }
   sent_ = std::make_shared<std::vector<ExchangeTotals>>();
   for (std::size_t i = 0; i < 2 * exchange_of_stage_.size(); ++i) {
     sent_->push_back(
@@ -97,7 +108,7 @@ void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t
   for (std::size_t r = 0; r < ranks; ++r) {
     const std::span<const std::int32_t> slots =
         dispatcher_.slots_of(traffic_, static_cast<std::int64_t>(r));
-    const operators::OperatorTime t = kernels.time(slots, group_tokens);
+    const operators::OperatorTime t = time_of(kernels, slots, group_tokens);
     rank_times_[r] = t.time;
     time.slowest = std::max(time.slowest, t.time);
     time.mean[LimitedTime::limit_of(t.bound)] += share * t.time;
@@ -110,15 +121,28 @@ void ExpertCost::time_ranks(const operators::ExpertKernels& kernels, std::size_t
   statistics_.token_layers += static_cast<double>(group_tokens);
 }
 
+operators::OperatorTime ExpertCost::time_of(const operators::ExpertKernels& kernels,
+                                            std::span<const std::int32_t> slots,
+                                            std::int64_t group_tokens) {
+  if (passes_ == 1) return kernels.time(slots, group_tokens);
+  pass_slots_.assign(slots.begin(), slots.end());
+  for (std::int32_t& n : pass_slots_) {
+    n = static_cast<std::int32_t>((n + passes_ - 1) / passes_);
+  }
+  operators::OperatorTime t = kernels.time(pass_slots_, (group_tokens + passes_ - 1) / passes_);
+  t.time = static_cast<double>(passes_) * t.time;
+  return t;
+}
+
 /// The same again, rank by rank.
 void ExpertCost::record_ranks(const operators::ExpertKernels& kernels,
                               std::span<const std::int32_t> tokens_of_rank,
-                              ExpertLayerRecord& record) const {
+                              ExpertLayerRecord& record) {
   const auto group_tokens =
       std::accumulate(tokens_of_rank.begin(), tokens_of_rank.end(), std::int64_t{0});
   for (std::int64_t r = 0; r < std::ssize(tokens_of_rank); ++r) {
     const std::span<const std::int32_t> slots = dispatcher_.slots_of(traffic_, r);
-    record.experts.push_back(kernels.time(slots, group_tokens));
+    record.experts.push_back(time_of(kernels, slots, group_tokens));
     record.pairs.push_back(sum_of(slots));
   }
 }
@@ -132,6 +156,7 @@ void ExpertCost::choose_copies(std::size_t stage, std::span<const std::int32_t> 
   if (!exchanges_) return;
   const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
   copies_ = exchange_of_stage_[stage].copies(prefill, most);
+  passes_ = exchange_of_stage_[stage].passes(most);
 }
 
 void ExpertCost::draw(std::int64_t layer, std::span<const std::int32_t> tokens_of_rank) {
@@ -153,7 +178,7 @@ ExpertLayerTime ExpertCost::price(std::int64_t layer, std::size_t stage,
     record_ranks(kernels_of(layer), tokens_of_rank, *record);
     record->dispatch = time.dispatch;
     record->combine = time.combine;
-    if (exchanges_) record->traffic = exchange_of_stage_[stage].last_traffic(traffic_, copies_);
+    if (exchanges_) record->traffic = exchange_of_stage_[stage].last_traffic(carried(), copies_);
   }
   return time;
 }
@@ -205,27 +230,43 @@ ExpertLayerTime ExpertCost::price_drawn(std::int64_t layer, std::size_t stage,
     const std::int64_t most = *std::max_element(tokens_of_rank.begin(), tokens_of_rank.end());
     TokenExchange& exchange = exchange_of_stage_[stage];
     if (exchange.gathers()) {
-      GatheredTokens::count(domain_of_rank_, tokens_of_rank, traffic_);
-      exchange.add_gathered(traffic_, sum_of(tokens_of_rank), time.dispatch, time.combine);
+      gather(exchange, tokens_of_rank, time);
     } else {
       exchange.add(traffic_, copies_, most, time.dispatch, time.combine);
     }
-    (*sent_)[2 * stage + (copies_ == placement::Copies::PerPick ? 1 : 0)].add(traffic_);
-    statistics_.copies_between_nodes += static_cast<double>(traffic_.token_copies_between_nodes);
+    (*sent_)[2 * stage + (copies_ == placement::Copies::PerPick ? 1 : 0)].add(carried());
+    statistics_.copies_between_nodes += static_cast<double>(carried().token_copies_between_nodes);
   }
   return time;
+}
+
+void ExpertCost::gather(TokenExchange& exchange, std::span<const std::int32_t> tokens_of_rank,
+                        ExpertLayerTime& time) {
+  if (split_ == 1) {
+    GatheredTokens::count(domain_of_gpu_, tokens_of_rank, traffic_);
+  } else {
+    // Of the tokens of a rank of the expert group each of its GPUs brings an even part.
+    for (std::size_t g = 0; g < tokens_of_gpu_.size(); ++g) {
+      const auto gpu = static_cast<std::int64_t>(g);
+      const std::int64_t tokens = tokens_of_rank[static_cast<std::size_t>(gpu / split_)];
+      tokens_of_gpu_[g] =
+          static_cast<std::int32_t>(tokens / split_ + (gpu % split_ < tokens % split_ ? 1 : 0));
+    }
+    GatheredTokens::count(domain_of_gpu_, tokens_of_gpu_, gathered_);
+  }
+  exchange.add_gathered(carried(), sum_of(tokens_of_rank), time.dispatch, time.combine);
 }
 
 std::vector<Seconds> ExpertCost::probe_exchanges() {
   std::vector<Seconds> times;
   if (!exchanges_) return times;
-  const std::size_t ranks = domain_of_rank_.size();
-  placement::LayerTraffic probe = dispatcher_.make_traffic();
+  const std::size_t ranks = domain_of_gpu_.size();
+  placement::LayerTraffic probe = split_ > 1 ? gathered_ : dispatcher_.make_traffic();
   const std::size_t domains = probe.to_node.size() / ranks;
   for (std::size_t hot = 0; hot < ranks; ++hot) {
     for (std::size_t r = 0; r < ranks; ++r) {
       const std::int32_t copies = r == hot ? 64 : 2;
-      const auto own = static_cast<std::size_t>(domain_of_rank_[r]);
+      const auto own = static_cast<std::size_t>(domain_of_gpu_[r]);
       for (std::size_t d = 0; d < domains; ++d) {
         probe.to_node[r * domains + d] = d == own ? 0 : copies + static_cast<std::int32_t>(d % 3);
       }
@@ -248,7 +289,7 @@ std::vector<Seconds> ExpertCost::probe_exchanges() {
 
 void ExpertCost::add_traffic(std::size_t stage, StageTraffic& traffic) const {
   if (!exchanges_) return;
-  traffic.domain_of_rank = domain_of_rank_;
+  traffic.domain_of_rank = domain_of_gpu_;
   for (std::size_t i = 2 * stage; i < 2 * stage + 2; ++i) {
     if ((*sent_)[i].to_node.empty()) continue;
     ExchangeTotals& to = traffic.exchanges.emplace_back((*sent_)[i]);

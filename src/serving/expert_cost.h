@@ -2,9 +2,10 @@
 //
 // Exact: every token of every layer draws its experts; the rank that finishes last decides. With
 // attention data parallelism tokens travel to the ranks that hold their experts and back; without
-// it every rank has every token and the experts' results are summed by an all-reduce.
-// Omits: overlap of dispatch and combine with compute. See docs/models/iteration.md.
-// Layer: serving.
+// it every rank has every token and the experts' results are summed by an all-reduce. Ranks that
+// split experts between them (ep < tp * dp) are one rank of the expert group, and gather all
+// tokens. Omits: overlap of dispatch and combine with compute. See docs/models/iteration.md. Layer:
+// serving.
 #pragma once
 
 #include <algorithm>
@@ -111,6 +112,10 @@ class ExpertCost {
   [[nodiscard]] bool feels_neighbours(std::size_t stage) const {
     return exchanges_ && exchange_of_stage_[stage].feels_neighbours();
   }
+  /// See TokenExchange; 0 without attention data parallelism.
+  [[nodiscard]] double flows_on_port(std::size_t stage, placement::Copies copies) const {
+    return exchanges_ ? exchange_of_stage_[stage].flows_on_port(copies) : 0.0;
+  }
   /// What the exchanges of each stage take when one rank after the other has most to send: equal
   /// for groups that lie alike.
   [[nodiscard]] std::vector<Seconds> probe_exchanges();
@@ -155,7 +160,17 @@ class ExpertCost {
   void time_ranks(const operators::ExpertKernels& kernels, std::size_t layer,
                   std::span<const std::int32_t> tokens_of_rank, ExpertLayerTime& time);
   void record_ranks(const operators::ExpertKernels& kernels,
-                    std::span<const std::int32_t> tokens_of_rank, ExpertLayerRecord& record) const;
+                    std::span<const std::int32_t> tokens_of_rank, ExpertLayerRecord& record);
+  /// Of one rank, in all passes of the layer.
+  [[nodiscard]] operators::OperatorTime time_of(const operators::ExpertKernels& kernels,
+                                                std::span<const std::int32_t> slots,
+                                                std::int64_t group_tokens);
+  void gather(TokenExchange& exchange, std::span<const std::int32_t> tokens_of_rank,
+              ExpertLayerTime& time);
+  /// What the exchange of the layer priced last carries, GPU by GPU.
+  [[nodiscard]] const placement::LayerTraffic& carried() const {
+    return split_ > 1 ? gathered_ : traffic_;
+  }
 
   bool exchanges_;                           ///< Tokens travel (attention data parallelism).
   std::vector<Timers> timers_;               ///< Of each run of equal layers.
@@ -164,12 +179,17 @@ class ExpertCost {
   std::optional<TokenPicker> picker_;           ///< Where tokens come from a bank.
   std::span<const std::uint32_t> bank_tokens_;  ///< Of this iteration.
   std::vector<TokenExchange> exchange_of_stage_;
+  std::int64_t split_ = 1;   ///< GPUs that exchange tokens and are one rank of the expert group.
+  std::int64_t passes_ = 1;  ///< Of the layer priced last.
+  placement::LayerTraffic gathered_;         ///< Of GPUs; only where experts are split.
+  std::vector<std::int32_t> tokens_of_gpu_;  ///< Likewise.
+  std::vector<std::int32_t> pass_slots_;
   placement::LayerTraffic traffic_;
   placement::Copies copies_ = placement::Copies::Deduplicated;  ///< How `traffic_` was counted.
   std::vector<Seconds> rank_times_;
   RandomStream stream_;
   ExpertStatistics statistics_;
-  std::vector<std::int32_t> domain_of_rank_;
+  std::vector<std::int32_t> domain_of_gpu_;  ///< Of those that exchange tokens.
   /// [stage * 2 + (per pick ? 1 : 0)]
   std::shared_ptr<std::vector<ExchangeTotals>> sent_;
 };

@@ -16,14 +16,20 @@ GatheredTokens::GatheredTokens(const Deployment& deployment, Kernels& kernels,
                                std::int64_t hidden, std::int64_t experts)
     : gather_(
           GroupCollective::all_gather(deployment, kernels, topology, group, StepPart::Dispatch)),
-      scatter_(
-          GroupCollective::reduce_scatter(deployment, kernels, topology, group, StepPart::Combine)),
+      sum_(
+          deployment.all2all == catalog::All2AllBackend::AllReduce
+              ? GroupCollective::all_reduce(deployment, kernels, topology, group, StepPart::Combine)
+              : GroupCollective::reduce_scatter(deployment, kernels, topology, group,
+                                                StepPart::Combine)),
       dispatch_copy_(static_cast<double>(hidden + experts) * kNumber),
-      combine_copy_(static_cast<double>(hidden) * kNumber) {}
+      sum_of_token_(static_cast<double>(hidden) * kNumber),
+      // An all-reduce scatters sums and gathers them.
+      combine_copy_((deployment.all2all == catalog::All2AllBackend::AllReduce ? 2.0 : 1.0) *
+                    sum_of_token_) {}
 
 void GatheredTokens::add(std::int64_t tokens, LimitedTime& dispatch, LimitedTime& combine) const {
   gather_.add(static_cast<double>(tokens) * dispatch_copy_, dispatch);
-  scatter_.add(static_cast<double>(tokens) * combine_copy_, combine);
+  sum_.add(static_cast<double>(tokens) * sum_of_token_, combine);
 }
 
 void GatheredTokens::count(std::span<const std::int32_t> domain_of_rank,

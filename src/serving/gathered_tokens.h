@@ -1,10 +1,12 @@
 // Tokens that go to every rank of an expert group, and sums that come back: all-gather before the
-// experts, reduce-scatter behind them, the way of engines without an all-to-all library.
+// experts, reduce-scatter or all-reduce behind them, the way of engines without an all-to-all
+// library, and of experts that several ranks split.
 //
 // Bytes: T tokens of all ranks together, each hidden numbers of 2 B and a router logit of 2 B for
 // each expert there (each rank routes what it got), hidden numbers of 2 B back; whatever the
 // number of experts a token picks. A rank's own part is not sent: (n - 1) / n of them pass its
-// links. Source: vLLM's allgather_reducescatter backend; docs/models/collectives.md.
+// links; an all-reduce brings twice as much. Source: vLLM's allgather_reducescatter and naive
+// backends; docs/models/collectives.md.
 // Layer: serving.
 #pragma once
 
@@ -34,8 +36,9 @@ class GatheredTokens {
 
  private:
   GroupCollective gather_;
-  GroupCollective scatter_;
+  GroupCollective sum_;
   Bytes dispatch_copy_;
+  Bytes sum_of_token_;
   Bytes combine_copy_;
 };
 

@@ -43,7 +43,7 @@ GroupCollective::GroupCollective(operators::CollectiveCost cost, operators::Coll
 
 GroupCollective GroupCollective::all_reduce(const Deployment& deployment, Kernels& kernels,
                                             const topology::Topology& topology,
-                                            std::span<const GpuId> group) {
+                                            std::span<const GpuId> group, StepPart part) {
   const operators::CollectiveCurves curves = curves_of(deployment, topology, group);
   const bool own_kernel = one_domain(topology, group) || one_box(topology, group);
   const auto form = [&](const operators::CollectiveCurves& with) {
@@ -52,7 +52,7 @@ GroupCollective GroupCollective::all_reduce(const Deployment& deployment, Kernel
                : operators::all_reduce(topology, group, with);
   };
   operators::CollectiveCost cost = form(curves);
-  kernels.note_collective(StepPart::AllReduce, own_kernel ? "engine_all_reduce" : "nccl",
+  kernels.note_collective(part, own_kernel ? "engine_all_reduce" : "nccl",
                           cost.measured.empty() ? std::nullopt
                           : own_kernel          ? curves.engine_match
                                                 : curves.library_match);

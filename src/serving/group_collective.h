@@ -20,7 +20,8 @@ class GroupCollective {
   /// Sum over the ranks of a group, left on each. Inside a scale-up domain the engine's own kernel.
   [[nodiscard]] static GroupCollective all_reduce(const Deployment& deployment, Kernels& kernels,
                                                   const topology::Topology& topology,
-                                                  std::span<const GpuId> group);
+                                                  std::span<const GpuId> group,
+                                                  StepPart part = StepPart::AllReduce);
   /// Every rank gets all ranks' parts. Inside a scale-up domain NCCL's. `part`: of the iteration.
   [[nodiscard]] static GroupCollective all_gather(const Deployment& deployment, Kernels& kernels,
                                                   const topology::Topology& topology,

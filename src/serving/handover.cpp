@@ -1,6 +1,9 @@
 #include "serving/handover.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "serving/rank_load.h"
 
 namespace moesim::serving {
 
@@ -10,7 +13,8 @@ Handover::Handover(const Fleet& fleet, const topology::Topology& topology, Pool&
       decode_(decode),
       sequences_(sequences),
       transfers_(fleet, topology, simulator, first_kind),
-      last_layer_(1.0 / static_cast<double>(decode.deployment().model.layers())) {}
+      last_layer_(1.0 / static_cast<double>(decode.deployment().model.layers())),
+      waiting_(decode.deployment().scheduler.policy, sequences) {}
 
 void Handover::set_source(SequenceIndex sequence, Target source) {
   if (hops_.size() <= at(sequence)) hops_.resize(at(sequence) + 1);
@@ -21,28 +25,30 @@ void Handover::ask(SequenceIndex sequence, SimTime now) {
   if (hops_.size() <= at(sequence)) hops_.resize(at(sequence) + 1);
   Hop& hop = hops_[at(sequence)];
   hop.asked = now;
-  waiting_.push_back(sequence);
+  waiting_.arrive(sequence);
 }
 
 SequenceIndex Handover::place(SimTime now) {
-  if (waiting_.empty()) return kNoSequence;
-  const SequenceIndex sequence = waiting_.front();
+  const SequenceIndex sequence = waiting_.head();
+  if (sequence == kNoSequence) return kNoSequence;
   const Sequence& moving = sequences_[sequence];
   const auto ranks = static_cast<std::size_t>(decode_.deployment().layout.dp);
   const std::size_t count = decode_.instances().size() * ranks;
-  std::int64_t fewest = -1;
+  const RouterPolicy policy = decode_.deployment().router;
+  std::optional<RankLoad> least;
   std::size_t best = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t candidate = (next_ + i) % count;
     if (!decode_.takes(candidate / ranks)) continue;
     const RankScheduler& rank = decode_.instances()[candidate / ranks].ranks()[candidate % ranks];
-    if ((fewest >= 0 && rank.requests() >= fewest) || !rank.can_reserve(moving)) continue;
-    fewest = rank.requests();
+    const RankLoad load = load_of(policy, rank);
+    if ((least && load >= *least) || !rank.can_reserve(moving)) continue;
+    least = load;
     best = candidate;
-    if (fewest == 0) break;
+    if (policy == RouterPolicy::RoundRobin || load == RankLoad{}) break;
   }
-  if (fewest < 0) return kNoSequence;
-  waiting_.pop_front();
+  if (!least) return kNoSequence;
+  waiting_.pop();
   next_ = (best + 1) % count;
   Hop& hop = hops_[at(sequence)];
   hop.target = {.instance = best / ranks, .rank = best % ranks};

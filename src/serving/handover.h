@@ -1,18 +1,21 @@
 // Requests between the pool that prefills and the pool that decodes: who waits for room, what is
 // under way.
 //
-// Waiting requests are placed first come first served on the decode rank with the fewest requests
-// among those that have blocks for the whole prompt and a seat; the first in the queue holds up the
-// others. Layer: serving.
+// Waiting requests are placed in the order of the decode pool's scheduling policy (first come first
+// served, or by priority) on the decode rank that its router prefers (rank_load.h; round robin: the
+// next in turn) among those that have blocks for the whole prompt and a seat; the first in the
+// queue holds up the others.
+// Omits: a router that knows prefixes, which decode ranks do not look for: it counts requests.
+// Layer: serving.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "serving/kv_transfer.h"
 #include "serving/pool.h"
 #include "serving/run_result.h"
+#include "serving/waiting_queue.h"
 
 namespace moesim::serving {
 
@@ -32,7 +35,7 @@ class Handover {
   /// that are complete the transfer starts.
   [[nodiscard]] SequenceIndex place(SimTime now);
   /// Requests that wait for room.
-  [[nodiscard]] std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size()); }
+  [[nodiscard]] std::int64_t waiting() const { return waiting_.count(); }
 
   /// Layer-wise: all layers but the last of these chunks may leave; after it, all of them.
   void stream(const RankScheduler& rank, std::size_t lane, bool ended);
@@ -44,6 +47,7 @@ class Handover {
   [[nodiscard]] Target source(SequenceIndex s) const { return hops_[at(s)].source; }
   [[nodiscard]] Target target(SequenceIndex s) const { return hops_[at(s)].target; }
   [[nodiscard]] HandoverSummary summary() const;
+  [[nodiscard]] NicSharing& nics() { return transfers_.nics(); }
 
  private:
   struct Hop {
@@ -65,7 +69,7 @@ class Handover {
   KvTransfers transfers_;
   double last_layer_;      ///< Share of one layer.
   std::vector<Hop> hops_;  ///< [sequence]
-  std::deque<SequenceIndex> waiting_;
+  WaitingQueue waiting_;
   std::size_t next_ = 0;  ///< Rank where the next search starts.
   std::vector<SequenceIndex> complete_;
   HandoverSummary sums_;

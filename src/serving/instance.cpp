@@ -29,6 +29,7 @@ Instance::Instance(const Deployment& deployment, ModelCost& model,
                    std::int64_t replica, std::int64_t kv_blocks_per_rank, SequencePool& pool,
                    const RunSettings& run)
     : cost_(deployment, model, topology, experts, replica, run.seed),
+      gate_(deployment.scheduler.attention_dp_balance),
       batches_(static_cast<std::size_t>(deployment.layout.dp)),
       stage_free_(static_cast<std::size_t>(deployment.layout.pp)),
       in_flight_(static_cast<std::size_t>(deployment.layout.pp), false),
@@ -68,8 +69,9 @@ std::optional<Instance::Started> Instance::try_lanes(SimTime now) {
 
 bool Instance::plan(std::size_t lane, SimTime now) {
   std::int64_t tokens = 0;
+  const bool hold = gate_.holds(ranks_, lane);
   for (std::size_t r = 0; r < ranks_.size(); ++r) {
-    batches_[r] = ranks_[r].has_work(lane) ? ranks_[r].plan(lane, now) : RankBatch{};
+    batches_[r] = ranks_[r].has_work(lane) ? ranks_[r].plan(lane, now, hold) : RankBatch{};
     tokens += batches_[r].tokens();
   }
   return tokens > 0;

@@ -14,6 +14,7 @@
 
 #include "core/sim_time.h"
 #include "serving/instance_cost.h"
+#include "serving/prompt_gate.h"
 #include "serving/rank_scheduler.h"
 #include "serving/timeline.h"
 
@@ -61,7 +62,9 @@ class Instance {
 
   [[nodiscard]] const InstanceTime& time() const { return time_; }
   [[nodiscard]] const InstanceCost& cost() const { return cost_; }
+  [[nodiscard]] bool is_idle() const { return lanes_in_flight_ == 0; }
   /// See InstanceCost.
+  void meet_caches(std::size_t stage, double caches) { cost_.meet_caches(stage, caches); }
   bool share_samples_with(Instance& other) { return cost_.share_samples_with(other.cost_); }
   /// Those iterations that were to be drawn.
   [[nodiscard]] std::vector<IterationTimeline> take_timeline() { return recorder_.take(); }
@@ -73,6 +76,7 @@ class Instance {
 
   InstanceCost cost_;
   std::vector<RankScheduler> ranks_;
+  PromptGate gate_;
   std::vector<RankBatch> batches_;
   std::vector<SimTime> stage_free_;
   std::vector<bool> in_flight_;  ///< Per lane.

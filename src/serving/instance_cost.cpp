@@ -210,6 +210,7 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
   sampled_layers_ = {};
   const std::span<const RankBatch> computed = padded(ranks);
   const bool split = splits(ranks);
+  expect_caches(ranks, prefill);
   if (split) {
     price_halves(ranks, prefill, drawn != nullptr);
   } else {
@@ -306,12 +307,15 @@ void InstanceCost::spread_tokens(std::span<const RankBatch> ranks,
     }
     return;
   }
-  // The tp ranks that share an attention rank each send an even part of its tokens.
+  // The tp ranks that share an attention rank each send an even part of its tokens. Ranks that
+  // split experts between them count as one.
   const auto tp = static_cast<std::size_t>(deployment_->layout.tp);
+  const auto expert_tp = static_cast<std::size_t>(deployment_->layout.expert_tp());
   for (std::size_t r = 0; r < ranks.size(); ++r) {
     const auto tokens = static_cast<std::size_t>(ranks[r].tokens());
     for (std::size_t t = 0; t < tp; ++t) {
-      of_rank[r * tp + t] = static_cast<std::int32_t>(tokens / tp + (t < tokens % tp ? 1 : 0));
+      of_rank[(r * tp + t) / expert_tp] +=
+          static_cast<std::int32_t>(tokens / tp + (t < tokens % tp ? 1 : 0));
     }
   }
 }
@@ -357,10 +361,11 @@ void InstanceCost::add_experts(std::size_t stage_index, std::int64_t tokens, boo
 
 void InstanceCost::add_expert_layer(std::int64_t layer, std::size_t stage_index, bool prefill,
                                     bool record, StepTime& time) {
-  const ExpertLayerTime t =
-      sampled_layers_.empty() ? experts_->price(layer, stage_index, tokens_of_rank_, prefill,
-                                                record ? &expert_records_.emplace_back() : nullptr)
-                              : sampled_layers_[static_cast<std::size_t>(layer)];
+  ExpertLayerTime t = sampled_layers_.empty()
+                          ? experts_->price(layer, stage_index, tokens_of_rank_, prefill,
+                                            record ? &expert_records_.emplace_back() : nullptr)
+                          : sampled_layers_[static_cast<std::size_t>(layer)];
+  meet_caches_in(stage_index, t);
   t.add_to(time);
 }
 

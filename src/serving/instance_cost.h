@@ -73,6 +73,12 @@ class ModelCost {
   std::vector<ContextLaw> laws_;
 };
 
+/// What exchanges ask of their network ports during an iteration.
+struct NetworkShare {
+  double of_time = 0.0;  ///< Part of the stage's time in which they need the network.
+  double flows = 0.0;    ///< Messages of one exchange on a port.
+};
+
 /// GPUs of the expert group (all tp * dp GPUs) of each stage of the pool's instance `replica`.
 [[nodiscard]] std::vector<std::vector<GpuId>> stage_groups(const Deployment& deployment,
                                                            std::int64_t replica);
@@ -96,6 +102,20 @@ class InstanceCost {
     if (rebalancer_) rebalancer_->forget_tokens();
     forget_samples();
   }
+  // Caches on the network ports of its exchanges, in instance_network.cpp.
+  /// Whether its exchanges leave their scale-up domains.
+  [[nodiscard]] bool exchanges_on_network() const;
+  [[nodiscard]] std::size_t stages() const { return stages_.size(); }
+  [[nodiscard]] std::span<const GpuId> gpus(std::size_t stage) const {
+    return stages_[stage].group;
+  }
+  /// The next iterations' exchanges share their fullest port with so many caches, in the mean.
+  void meet_caches(std::size_t stage, double caches) { stages_[stage].caches = caches; }
+  /// Of the iteration priced last.
+  [[nodiscard]] NetworkShare network_share(std::size_t stage) const;
+  /// Of all exchanges so far, over the stages: what caches on the same ports have added.
+  [[nodiscard]] Seconds lost_to_caches() const;
+  [[nodiscard]] Seconds exchanging() const;
   /// What KV blocks cost that are copied to the host or back.
   void price_swaps(const SwapPrice& price) { swap_price_ = price; }
   /// From here on the experts' part of most iterations is sampled from exact ones. Nothing to do
@@ -141,6 +161,10 @@ class InstanceCost {
     Seconds on_network;           ///< Of all its exchanges so far.
     Seconds passed;               ///< Of all its iterations so far.
     double sampled_beside = 0;    ///< busy_neighbours() when records were last forgotten.
+    double caches = 0;            ///< On the fullest port of its exchanges.
+    double slower = 0;            ///< By which part caches lengthen the network's time.
+    Seconds lost_to_caches;
+    NetworkShare share;  ///< Of the last iteration.
   };
   /// One layer kind on one rank.
   struct KindTime {
@@ -193,6 +217,11 @@ class InstanceCost {
   /// Tells the exchanges how often others are likely to be on the same links: as often as this
   /// stage's own were.
   void expect_neighbours(std::size_t stage_index);
+  void expect_caches(std::span<const RankBatch> ranks, bool prefill);
+  /// Lengthens the exchanges of a layer by what caches take of the network.
+  void meet_caches_in(std::size_t stage_index, ExpertLayerTime& time);
+  [[nodiscard]] placement::Copies copies_of(std::span<const RankBatch> ranks, std::size_t stage,
+                                            bool prefill) const;
   void add_experts(std::size_t stage_index, std::int64_t tokens, bool prefill, bool record,
                    StepTime& time);
   void add_expert_layer(std::int64_t layer, std::size_t stage_index, bool prefill, bool record,

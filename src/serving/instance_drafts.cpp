@@ -60,7 +60,9 @@ void InstanceCost::add_draft(std::size_t stage_index, bool prefill, StageTimelin
   add_layers(ranks.size(), layers, 1.0, time);
   if (drawing) draw_layer(ranks, stage, number, kind, *drawing);
   if (model_->kinds[kind].moe && samples(drawing.has_value())) {
-    sample_draft(ranks, stage_index, prefill).add_to(time);
+    ExpertLayerTime sampled = sample_draft(ranks, stage_index, prefill);
+    meet_caches_in(stage_index, sampled);
+    sampled.add_to(time);
   } else if (model_->kinds[kind].moe) {
     spread_tokens(ranks, tokens_of_rank_);
     experts_->begin_iteration(ranks);

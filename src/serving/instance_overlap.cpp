@@ -75,6 +75,11 @@ void InstanceCost::price_half(MicroBatch& half, bool prefill, bool record) {
   } else {
     draw_half(half, prefill, record);
   }
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    for (const std::int64_t layer : stages_[s].moe_layers) {
+      meet_caches_in(s, half.layers[static_cast<std::size_t>(layer)]);
+    }
+  }
   const OverlapSettings& settings = deployment_->overlap;
   const bool low_latency = copies == placement::Copies::PerPick;
   const std::int64_t taken = low_latency ? settings.low_latency_comm_sms : settings.comm_sms;

@@ -116,10 +116,17 @@ void InstanceCost::draw_experts(std::int32_t layer, ExpertLayerRecord& record, S
   const auto tp = static_cast<std::size_t>(deployment_->layout.tp);
   const auto expert_tp = static_cast<std::size_t>(deployment_->layout.expert_tp());
   const bool exchanged = record.traffic.has_value();
+  // GPUs that split experts between them bring even parts.
+  std::vector<std::int32_t> tokens(drawing.ranks());
+  for (std::size_t g = 0; exchanged && g < tokens.size(); ++g) {
+    const auto of_rank = static_cast<std::size_t>(tokens_of_rank_[g / expert_tp]);
+    tokens[g] = static_cast<std::int32_t>(of_rank / expert_tp +
+                                          (g % expert_tp < of_rank % expert_tp ? 1 : 0));
+  }
   if (exchanged) {
     drawing.meet(layer, tp);
     drawn.traffic.push_back(std::move(*record.traffic));
-    drawing.exchange(StepPart::Dispatch, layer, record.dispatch, tokens_of_rank_);
+    drawing.exchange(StepPart::Dispatch, layer, record.dispatch, tokens);
   }
   for (std::size_t g = 0; g < drawing.ranks(); ++g) {
     const std::size_t e = g / expert_tp;
@@ -128,7 +135,7 @@ void InstanceCost::draw_experts(std::int32_t layer, ExpertLayerRecord& record, S
     drawing.add(g, span);
   }
   drawing.meet(layer, expert_tp);
-  if (exchanged) drawing.exchange(StepPart::Combine, layer, record.combine, tokens_of_rank_);
+  if (exchanged) drawing.exchange(StepPart::Combine, layer, record.combine, tokens);
 }
 
 void InstanceCost::draw_ends(std::span<const RankBatch> ranks, bool first, bool last,

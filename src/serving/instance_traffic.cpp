@@ -7,10 +7,12 @@ namespace moesim::serving {
 
 void InstanceCost::count_exchanges(std::size_t ranks, Stage& stage, const StepTime& time) const {
   stage.exchanging += time[StepPart::Dispatch] + time[StepPart::Combine] + time.hidden.sum();
+  Seconds on_network = time.hidden[Limit::ScaleOut];
   for (const StepPart part : {StepPart::Dispatch, StepPart::Combine}) {
-    stage.on_network += time.limits[static_cast<std::size_t>(part)][Limit::ScaleOut];
+    on_network += time.limits[static_cast<std::size_t>(part)][Limit::ScaleOut];
   }
-  stage.on_network += time.hidden[Limit::ScaleOut];
+  stage.on_network += on_network;
+  if (time.total > Seconds{}) stage.share.of_time = std::min(1.0, on_network / time.total);
   if (deployment_->layout.tp == 1) return;
   const std::size_t kinds = model_->kinds.size();
   stage.collectives.resize(ranks);

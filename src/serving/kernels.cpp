@@ -61,7 +61,7 @@ std::optional<CurveMatch> Kernels::find(StepPart part, std::string_view operatio
   std::optional<CurveMatch> match;
   if (d.curves) {
     match = d.curves->find(operation, d.cluster.gpu, operators::dtypes_for(weights, d.cluster.gpu),
-                           d.engine.kernels, variant);
+                           d.engine.kernels, variant, d.engine.kernels_borrowed);
     match = marked(*d.curves, match, weights);
   }
   note(part, operation, match);
@@ -98,9 +98,9 @@ operators::AttentionTimer Kernels::attention(const catalog::Attention& attention
   operators::AttentionCurves curves;
   const bool measured_kind = attention.kind == catalog::AttentionKind::Gqa;
   if (d.curves && measured_kind) {
-    curves = operators::find_attention_curves(*d.curves, d.cluster.gpu, d.engine.kernels,
-                                              operators::attention_heads(attention, d.layout.tp),
-                                              d.precision.kv_element);
+    curves = operators::find_attention_curves(
+        *d.curves, d.cluster.gpu, d.engine.kernels, d.engine.kernels_borrowed,
+        operators::attention_heads(attention, d.layout.tp), d.precision.kv_element);
     if (d.roofline_only.prefill_attention) curves.prefill.reset();
     if (d.roofline_only.decode_attention) curves.decode.reset();
   }
@@ -172,7 +172,8 @@ std::optional<CurveMatch> Kernels::usual_experts(std::int64_t matrices) const {
   const auto dtypes = operators::dtypes_for(d.precision.routed_experts, d.cluster.gpu);
   const auto ask = [&](std::string_view engine, std::string_view dtype) {
     return d.curves->find("expert_gemm", d.cluster.gpu, dtypes, engine,
-                          operators::usual_expert_kernel(d.cluster.gpu, engine, dtype, matrices));
+                          operators::usual_expert_kernel(d.cluster.gpu, engine, dtype, matrices),
+                          d.engine.kernels_borrowed);
   };
   // Of mxfp4 weights with wide activations SGLang's curve is one of Triton's kernels, which other
   // engines have faster ones for: theirs is that of TensorRT-LLM.

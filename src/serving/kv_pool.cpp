@@ -28,12 +28,12 @@ void KvPool::cache_prefixes(std::int64_t hash_tokens, std::unique_ptr<LowerTier>
 }
 
 void KvPool::take(std::int64_t blocks) {
-  while (free_ < blocks) {
+  while (free_.count() < blocks) {
     const std::int64_t dropped = cache_.drop_oldest();
     MOESIM_CHECK(dropped > 0, "more KV blocks taken than there are");
-    free_ += dropped;
+    free_.give(dropped);
   }
-  free_ -= blocks;
+  free_.take(blocks);
   peak_ = std::max(peak_, total_ - available());
 }
 
@@ -44,6 +44,12 @@ std::int32_t KvPool::blocks_of_id(std::size_t i, std::int64_t input) const {
 
 KvPool::Match KvPool::match(Ids prompt, const Sequence& sequence) const {
   Match match;
+  if (finds_left(prompt, sequence)) {
+    const std::int64_t whole = (sequence.prefill_target - 1) / block_size_;
+    match.idle = std::min(free_.left_by(sequence.request), whole);
+    match.tokens = static_cast<std::int32_t>(match.idle * block_size_);
+    return match;
+  }
   if (hash_tokens_ == 0) return match;
   // One token is computed at least: it yields the first of the answer.
   const std::int64_t limit = (sequence.input_tokens - 1) / block_size_ * block_size_;
@@ -88,6 +94,16 @@ std::int64_t KvPool::cached_tokens(Ids prompt, std::int64_t input) const {
 }
 
 SimTime KvPool::begin(Ids prompt, const Match& match, Sequence& s, SimTime now) {
+  if (finds_left(prompt, s)) {
+    const std::int64_t left = free_.left_by(s.request);
+    free_.take_back(s.request);
+    give(left - match.idle);
+    counts_.computed_again += match.tokens;
+    s.prefilled = match.tokens;
+    s.blocks = static_cast<std::int32_t>(match.idle);
+    peak_ = std::max(peak_, total_ - available());
+    return now;
+  }
   if (hash_tokens_ == 0) return now;
   if (s.preemptions == 0) {
     counts_.asked += s.input_tokens;
@@ -162,6 +178,19 @@ void KvPool::leave(Ids prompt, Sequence& s, std::int64_t blocks) {
   for (auto i = static_cast<std::size_t>(s.held_ids); i > 0; --i) cache_.release(prompt[i - 1]);
   s.shared = 0;
   s.held_ids = 0;
+}
+
+void KvPool::preempt(Ids prompt, Sequence& s, std::int64_t blocks, std::int64_t computed) {
+  if (kept_ == catalog::PreemptedBlocks::None || !prompt.empty() || s.assumed_hit > 0) {
+    leave(prompt, s, blocks);
+    return;
+  }
+  if (kept_ == catalog::PreemptedBlocks::Prompt) {
+    computed = std::min<std::int64_t>(computed, s.input_tokens);
+  }
+  const std::int64_t kept = std::min(computed / block_size_, blocks);
+  give(blocks - kept);
+  free_.leave(s.request, kept);
 }
 
 }  // namespace moesim::serving

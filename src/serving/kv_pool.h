@@ -4,7 +4,8 @@
 // the free ones run out: so the pool that sequences leave over is the first tier of the prefix
 // cache. A block of a prompt enters the cache when it is computed; a sequence that computed one
 // that another had finished before gives its copy back. Prompts share blocks of the workload's own
-// length (512 tokens, say), each of which is a whole number of KV blocks.
+// length (512 tokens, say), each of which is a whole number of KV blocks. Where the workload names
+// no blocks, a preempted sequence finds what it left (free_blocks.h).
 // docs/models/prefix_cache.md.
 // Layer: serving.
 #pragma once
@@ -16,7 +17,9 @@
 #include <span>
 #include <vector>
 
+#include "catalog/engine.h"
 #include "core/sim_time.h"
+#include "serving/free_blocks.h"
 #include "serving/lower_tier.h"
 #include "serving/prefix_cache.h"
 #include "serving/prefix_settings.h"
@@ -45,10 +48,12 @@ class KvPool {
 
   [[nodiscard]] std::int64_t total() const { return total_; }
   /// Blocks that can be had at once.
-  [[nodiscard]] std::int64_t available() const { return free_ + cache_.idle(); }
+  [[nodiscard]] std::int64_t available() const { return free_.count() + cache_.idle(); }
   [[nodiscard]] std::int64_t peak() const { return peak_; }
   void take(std::int64_t blocks);
-  void give(std::int64_t blocks) { free_ += blocks; }
+  void give(std::int64_t blocks) { free_.give(blocks); }
+  /// From here on preempted sequences find such blocks of theirs again.
+  void keep_preempted(catalog::PreemptedBlocks kept) { kept_ = kept; }
 
   /// What a prompt would find now.
   struct Match {
@@ -67,16 +72,24 @@ class KvPool {
   void publish(Ids prompt, Sequence& sequence);
   /// The sequence gives up all it holds: `blocks`, those it shares among them.
   void leave(Ids prompt, Sequence& sequence, std::int64_t blocks);
+  /// The same for a sequence that will come back: `computed` tokens of prompt and answer are in
+  /// its blocks.
+  void preempt(Ids prompt, Sequence& sequence, std::int64_t blocks, std::int64_t computed);
 
   [[nodiscard]] const PrefixCounts& counts() const { return counts_; }
 
  private:
   /// KV blocks that id `i` of a prompt of so many tokens fills.
   [[nodiscard]] std::int32_t blocks_of_id(std::size_t i, std::int64_t input) const;
+  [[nodiscard]] bool finds_left(Ids prompt, const Sequence& sequence) const {
+    return kept_ != catalog::PreemptedBlocks::None && sequence.preemptions > 0 && prompt.empty() &&
+           sequence.assumed_hit == 0;
+  }
   void match_assumed(const Sequence& sequence, std::int64_t limit, Match& match) const;
 
   std::int64_t total_;
-  std::int64_t free_;
+  FreeBlocks free_;
+  catalog::PreemptedBlocks kept_ = catalog::PreemptedBlocks::None;
   std::int64_t peak_ = 0;
   std::int64_t block_size_;
   std::int64_t hash_tokens_ = 0;  ///< 0: prefixes are not cached.

@@ -78,8 +78,10 @@ KvTransfers::KvTransfers(const Fleet& fleet, const topology::Topology& topology,
                          des::Simulator& simulator, std::uint32_t first_kind)
     : fleet_(fleet),
       topology_(topology),
+      simulator_(simulator),
       fabric_(topology),
-      runs_(fabric_, simulator, first_kind) {}
+      runs_(fabric_, simulator, first_kind),
+      nics_(topology, runs_) {}
 
 void KvTransfers::send(SequenceIndex sequence, std::int64_t tokens, Target source, Target target,
                        double share) {
@@ -95,15 +97,20 @@ void KvTransfers::send(SequenceIndex sequence, std::int64_t tokens, Target sourc
   }
   const std::size_t slot = free_.back();
   free_.pop_back();
-  messages_[slot].sequence = sequence;
-  messages_[slot].flows = net::transfer_flows(topology_, transfers);
-  runs_.start(messages_[slot].flows, slot);
+  Message& message = messages_[slot];
+  message.sequence = sequence;
+  message.flows = net::transfer_flows(topology_, transfers);
+  message.ports.clear();
+  for (const net::Transfer& t : transfers) nics_.find_ports(t.from, t.to, message.ports);
+  nics_.begin(message.ports, simulator_.now());
+  runs_.start(message.flows, slot);
 }
 
 std::span<const SequenceIndex> KvTransfers::handle(const des::Event& event) {
   arrived_.clear();
   for (const std::uint64_t tag : runs_.handle(event)) {
     arrived_.push_back(messages_[tag].sequence);
+    nics_.end(messages_[tag].ports, simulator_.now());
     free_.push_back(tag);
   }
   return arrived_;

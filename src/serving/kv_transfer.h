@@ -6,8 +6,8 @@
 //          where the target splits finer, target.tp / source.tp of them where it splits coarser.
 //          Flows share links max-min fairly with all other caches under way (docs/models/flows.md);
 //          a message takes the latency of its longest path first.
-// Omits:   contention with dispatch and combine of the same GPUs, the host's time to set a transfer
-//          up, blocks that are not contiguous.
+//          Dispatch and combine on the same ports: nic_sharing.h.
+// Omits:   the host's time to set a transfer up, blocks that are not contiguous.
 // Layer:   serving.
 #pragma once
 
@@ -21,6 +21,7 @@
 #include "net/fabric.h"
 #include "net/flow_runs.h"
 #include "serving/fleet.h"
+#include "serving/nic_sharing.h"
 #include "serving/router.h"
 #include "serving/sequence.h"
 
@@ -52,16 +53,21 @@ class KvTransfers {
   /// Sequences of which a message has arrived, one entry per message; valid until the next call.
   [[nodiscard]] std::span<const SequenceIndex> handle(const des::Event& event);
   [[nodiscard]] Bytes sent() const { return sent_; }
+  /// What caches and exchanges take from each other.
+  [[nodiscard]] NicSharing& nics() { return nics_; }
 
  private:
   struct Message {
     SequenceIndex sequence = kNoSequence;
     net::CollectiveFlows flows;
+    std::vector<LinkId> ports;
   };
   const Fleet& fleet_;
   const topology::Topology& topology_;
+  des::Simulator& simulator_;
   net::Fabric fabric_;
   net::FlowRuns runs_;
+  NicSharing nics_;
   std::deque<Message> messages_;  ///< Stay where they are while under way.
   std::vector<std::size_t> free_;
   std::vector<SequenceIndex> arrived_;

@@ -42,7 +42,9 @@ void Pool::swap_to_host(Instance& instance) {
 }
 
 void Pool::cache_prefixes(std::int64_t hash_tokens, const AssumedReuse& assumed) {
-  if (!deployment_->scheduler.prefix_cache.enabled) return;
+  const PrefixCacheSettings& settings = deployment_->scheduler.prefix_cache;
+  const bool names_none = hash_tokens == 0 && assumed.share == 0.0;
+  if (!settings.enabled || (names_none && !settings.host && !settings.disk)) return;
   prefixes_.emplace(*deployment_, *memory_, hash_tokens, assumed);
   prefixes_->attach(instances_);
 }

@@ -67,6 +67,9 @@ class Pool {
   [[nodiscard]] TimeBreakdown time(SimTime end, double& prefill_share) const;
   [[nodiscard]] ExpertSummary experts() const;
   [[nodiscard]] KvSummary kv() const;
+  /// Part by which caches of other pools lengthen dispatch and combine; nothing where these stay
+  /// off the network.
+  [[nodiscard]] std::optional<double> exchanges_longer_by() const;
   /// Nothing where prefixes are not cached.
   [[nodiscard]] std::optional<PrefixCounts> prefixes() const {
     return prefixes_ ? prefixes_->summary(instances_) : std::nullopt;

@@ -98,4 +98,15 @@ KvSummary Pool::kv() const {
   return kv;
 }
 
+std::optional<double> Pool::exchanges_longer_by() const {
+  if (instances_.empty() || !instances_.front().cost().exchanges_on_network()) return std::nullopt;
+  Seconds lost;
+  Seconds all;
+  for (const Instance& instance : instances_) {
+    lost += instance.cost().lost_to_caches();
+    all += instance.cost().exchanging();
+  }
+  return all > lost ? lost / (all - lost) : 0.0;
+}
+
 }  // namespace moesim::serving

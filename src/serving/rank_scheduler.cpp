@@ -18,6 +18,7 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
       swapped_(settings.policy, pool),
       token_ratio_(first_token_ratio(settings)),
       kv_(kv_blocks, settings.block_size) {
+  kv_.keep_preempted(settings.preempted_blocks);
   lanes_.reserve(static_cast<std::size_t>(lanes));
   for (std::int64_t i = 0; i < lanes; ++i) {
     lanes_.emplace_back(settings, laws);
@@ -85,11 +86,12 @@ std::int64_t RankScheduler::preempt(Lane& lane, SequenceIndex index) {
   if (swap_ && swap_out(lane, index)) return drop_chunk(lane, index);
   Sequence& s = (*pool_)[index];
   if (s.decoding) {
-    kv_.leave(pool_->prompt(index), s, lane.decode.blocks_of(s));
+    const std::int64_t blocks = lane.decode.blocks_of(s);
     s.generated += lane.decode.leave(index, s);
+    kv_.preempt(pool_->prompt(index), s, blocks, s.input_tokens + s.generated - 1);
     if (std::erase(lane.fresh, index) == 0) s.last_token = lane.last_decode_end;
   } else {
-    kv_.leave(pool_->prompt(index), s, s.blocks);
+    kv_.preempt(pool_->prompt(index), s, s.blocks, s.prefilled);
     if (std::erase(lane.prefilling, index) == 0) std::erase(lane.loading, index);
   }
   unlink(lane, index);
@@ -117,25 +119,27 @@ std::int64_t RankScheduler::drop_chunk(Lane& lane, SequenceIndex index) {
   return tokens;
 }
 
-RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now) {
+RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now, bool hold_prompts) {
   Lane& lane = lanes_[lane_index];
   lane.chunks.clear();
   lane.decoding_in_flight = 0;
   preemptions_before_plan_ = preemptions_;
   if (!received_.empty()) seat_received(lane);
   const bool mixed = settings_.enable_chunked_prefill && !settings_.prompts_apart;
-  RankBatch batch = mixed ? plan_mixed(lane, now) : plan_separate(lane, now);
+  RankBatch batch = mixed ? plan_mixed(lane, now, hold_prompts) : plan_separate(lane, now);
   if (batch.tokens() > 0) batch.swapped_blocks = std::exchange(lane.swapped_blocks, 0);
   return batch;
 }
 
-RankBatch RankScheduler::plan_mixed(Lane& lane, SimTime now) {
+RankBatch RankScheduler::plan_mixed(Lane& lane, SimTime now, bool hold_prompts) {
   make_room_for_decode(lane);
   seat_loaded(lane, now);
   std::int64_t budget = settings_.max_num_batched_tokens - lane.decode.size() * lane.queries();
-  continue_prompts(lane, budget);
-  swap_in(lane, budget);
-  admit(lane, budget, now);
+  if (!hold_prompts) {
+    continue_prompts(lane, budget);
+    swap_in(lane, budget);
+    admit(lane, budget, now);
+  }
   RankBatch batch = sum_chunks(lane);
   start_decode(lane, batch);
   return batch;

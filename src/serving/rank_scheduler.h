@@ -64,8 +64,15 @@ class RankScheduler {
     return lanes_[lane].running > 0 || waiting_.count() > 0 || swapped_.count() > 0 ||
            !received_.empty();
   }
-  /// Decides the lane's next iteration. An empty batch: nothing can run now.
-  [[nodiscard]] RankBatch plan(std::size_t lane, SimTime now);
+  /// Decides the lane's next iteration. An empty batch: nothing can run now. `hold_prompts`:
+  /// decoding sequences alone.
+  [[nodiscard]] RankBatch plan(std::size_t lane, SimTime now, bool hold_prompts = false);
+  /// Whether prompts wait that a seat is free for, or have begun; whether sequences decode.
+  [[nodiscard]] bool has_prompts(std::size_t lane) const {
+    const Lane& l = lanes_[lane];
+    return !l.prefilling.empty() || (waiting_.count() > 0 && l.running < l.seats);
+  }
+  [[nodiscard]] bool decodes(std::size_t lane) const { return lanes_[lane].decode.size() > 0; }
   /// The planned iteration has ended.
   void finish(std::size_t lane, SimTime now, StepListener& listener);
 
@@ -90,6 +97,17 @@ class RankScheduler {
   [[nodiscard]] std::int64_t requests() const { return requests_; }
   /// Tokens of prompts here that are still to be computed; of those that have not begun, all.
   [[nodiscard]] std::int64_t backlog() const { return backlog_; }
+  /// Of these, those that do not run yet: in the queue, on the host, or with their cache on its
+  /// way.
+  [[nodiscard]] std::int64_t requests_waiting() const {
+    return waiting_.count() + swapped_.count() + expected_;
+  }
+  /// Tokens of the KV blocks that are held (not those of prefixes that nobody reads), and those of
+  /// prompts in the queue.
+  [[nodiscard]] std::int64_t tokens() const {
+    return (kv_.total() - kv_.available()) * settings_.block_size + waiting_.tokens() +
+           swapped_.tokens();
+  }
   /// KV blocks and cached prefixes.
   [[nodiscard]] KvPool& kv() { return kv_; }
   [[nodiscard]] const KvPool& kv() const { return kv_; }
@@ -151,7 +169,7 @@ class RankScheduler {
     SimTime last_decode_end;
   };
 
-  RankBatch plan_mixed(Lane& lane, SimTime now);
+  RankBatch plan_mixed(Lane& lane, SimTime now, bool hold_prompts);
   RankBatch plan_separate(Lane& lane, SimTime now);
   void make_room_for_decode(Lane& lane);
   void continue_prompts(Lane& lane, std::int64_t& budget);

@@ -1,6 +1,9 @@
 #include "serving/router.h"
 
+#include <optional>
 #include <tuple>
+
+#include "serving/rank_load.h"
 
 namespace moesim::serving {
 
@@ -16,16 +19,16 @@ std::size_t Router::least_load(const std::vector<Instance>& instances,
                                const Autoscaler* units) const {
   const std::size_t count = instances.size() * ranks_per_instance_;
   std::size_t best = next_;
-  std::int64_t fewest = -1;
+  std::optional<RankLoad> least;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t candidate = (next_ + i) % count;
     if (!takes(units, candidate)) continue;
-    const std::int64_t load = rank(instances, candidate).requests();
-    if (fewest < 0 || load < fewest) {
-      fewest = load;
+    const RankLoad load = load_of(policy_, rank(instances, candidate));
+    if (!least || load < *least) {
+      least = load;
       best = candidate;
     }
-    if (fewest == 0) break;
+    if (*least == RankLoad{}) break;
   }
   return best;
 }
@@ -69,6 +72,8 @@ Target Router::choose(const std::vector<Instance>& instances, const Autoscaler* 
       best = next_in_turn(instances, units);
       break;
     case RouterPolicy::LeastLoad:
+    case RouterPolicy::LeastTokens:
+    case RouterPolicy::LeastWaiting:
       best = least_load(instances, units);
       break;
     case RouterPolicy::PrefixAware:

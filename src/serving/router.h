@@ -18,11 +18,12 @@ struct Target {
   std::size_t rank = 0;
 };
 
-/// Round robin over all ranks; or the rank with the fewest requests (the next after the last
-/// choice, in rank order, when several have as few); or, prefix-aware, the rank that has the fewest
-/// tokens to compute until the request's first token, those of its own prompt that are not cached
-/// there included (as Mooncake's scheduler estimates TTFT: Qin et al., FAST 2025), among the ranks
-/// whose requests would be at most 1.25 times the mean (bounded loads: Mirrokni et al., SODA 2018).
+/// Round robin over all ranks; or the rank with the least load (rank_load.h; the next after the
+/// last choice, in rank order, when several have as little); or, prefix-aware, the rank that has
+/// the fewest tokens to compute until the request's first token, those of its own prompt that are
+/// not cached there included (as Mooncake's scheduler estimates TTFT: Qin et al., FAST 2025), among
+/// the ranks whose requests would be at most 1.25 times the mean (bounded loads: Mirrokni et al.,
+/// SODA 2018).
 class Router {
  public:
   Router(RouterPolicy policy, std::size_t ranks_per_instance)

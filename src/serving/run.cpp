@@ -39,6 +39,7 @@ Run::Run(const Fleet& fleet, const topology::Topology& topology,
   }
   if (fleet.is_split()) {
     handover_.emplace(fleet, topology, *pools_.back(), sequences_, simulator_, kTransfer);
+    for (const Unit& unit : units_) handover_->nics().add(unit.instance());
   }
   // Prompts begin in the first pool.
   pools_.front()->cache_prefixes(demand.source->hash_block_tokens(), demand.reuse);
@@ -142,7 +143,11 @@ void Run::schedule(std::size_t number) {
                                 .hint = "set simulation.duration or a smaller max_requests"});
   }
   unit.pool->drift_to(settings_.windows.calendar(simulator_.now()));
+  if (handover_) handover_->nics().before(number, unit.instance(), simulator_.now());
   const auto started = unit.instance().start(simulator_.now());
+  if (handover_) {
+    handover_->nics().after(number, unit.instance(), started.has_value(), simulator_.now());
+  }
   const auto id = static_cast<std::uint32_t>(number);
   if (!started) {
     // Prompts may wait for cached blocks alone, and no iteration's end ask again.

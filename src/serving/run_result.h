@@ -161,6 +161,8 @@ struct PoolResult {
   ExpertSummary experts;
   KvSummary kv;
   double prefill_share = 0;  ///< Of its computing time, by the tokens of each iteration.
+  /// Part by which KV caches on the same NICs lengthen dispatch and combine.
+  std::optional<double> exchanges_longer_by{};
 };
 
 /// Prompts that were computed in one pool and decoded in another; sums over those that arrived.

@@ -58,6 +58,7 @@ void Run::sum_pools(RunResult& result) const {
     to.time = pool->time(last_finish_, to.prefill_share);
     to.experts = pool->experts();
     to.kv = pool->kv();
+    if (handover_) to.exchanges_longer_by = pool->exchanges_longer_by();
     for (const PricedBy& each : pool->priced_by()) {
       const auto known = std::find_if(
           result.priced_by.begin(), result.priced_by.end(), [&](const PricedBy& other) {

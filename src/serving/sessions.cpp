@@ -11,6 +11,7 @@ bool SessionBook::keep(const workload::Request& request, std::int64_t number,
   Session& session = sessions_[request.session];
   const SimTime pause = request.arrival - session.bound;
   session.bound = request.arrival;
+  session.last_seen = request.last_of_session;
   if (!request.after_previous_answer) {
     ++session.under_way;
     return false;
@@ -18,6 +19,8 @@ bool SessionBook::keep(const workload::Request& request, std::int64_t number,
   if (!session.ended) {
     session.kept.push_back(
         {.request = request, .number = number, .pause = pause, .ids = {ids.begin(), ids.end()}});
+  } else if (session.last_seen) {
+    sessions_.erase(request.session);
   }
   return true;
 }
@@ -46,6 +49,7 @@ void SessionBook::ended(std::int32_t number, SimTime now) {
   MOESIM_CHECK(session.under_way > 0, "a turn ends that was not under way");
   --session.under_way;
   session.answered = now;
+  if (session.last_seen && session.under_way == 0 && session.kept.empty()) sessions_.erase(number);
 }
 
 void SessionBook::give_up(std::int32_t number) {
@@ -53,6 +57,7 @@ void SessionBook::give_up(std::int32_t number) {
   session.kept.clear();
   session.announced = false;
   session.ended = true;
+  if (session.last_seen && session.under_way == 0) sessions_.erase(number);
 }
 
 }  // namespace moesim::serving

@@ -4,7 +4,8 @@
 //
 // A trace gives such a turn a lower bound, the arrival before it and the pause, by which its rows
 // are in order; so a turn that comes up may have to wait until its predecessor is answered (or
-// rejected), together with its prompt's block ids. At most one turn of a session is under way.
+// rejected), together with its prompt's block ids. At most one turn of a session is under way. A
+// session whose last turn is known to be the last is forgotten when that ends.
 // Layer: serving.
 #pragma once
 
@@ -40,6 +41,8 @@ class SessionBook {
   [[nodiscard]] Turn take(std::int32_t session);
   /// A request of the session is answered or rejected.
   void ended(std::int32_t session, SimTime now);
+  /// Sessions that are remembered.
+  [[nodiscard]] std::size_t known() const { return sessions_.size(); }
   /// No more turns of the session arrive.
   void give_up(std::int32_t session);
 
@@ -50,6 +53,7 @@ class SessionBook {
     std::int64_t under_way = 0;
     bool announced = false;  ///< The time of its next turn is known.
     bool ended = false;
+    bool last_seen = false;  ///< No more turns come up.
     std::deque<Turn> kept;
   };
   std::unordered_map<std::int32_t, Session> sessions_;

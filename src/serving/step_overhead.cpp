@@ -40,7 +40,9 @@ void add_engine_overhead(const Deployment& deployment, std::span<const RankBatch
       for (Seconds& limited : time.limits[part].by) limited *= stretch;
     }
   }
-  const Seconds host = engine_host_time(deployment, ranks, first_stage, layers);
+  // Either half of a split iteration launches every layer.
+  const std::int64_t launched = time.split ? 2 * layers : layers;
+  const Seconds host = engine_host_time(deployment, ranks, first_stage, launched);
   time[StepPart::Overhead] += host;
   time.total += host;
 }

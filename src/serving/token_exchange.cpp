@@ -13,10 +13,6 @@ using operators::AllToAllKind;
 using operators::ExchangePhase;
 using placement::Copies;
 
-/// Tokens of a rank that the low-latency buffers hold: the engines' default sizes are 128 (SGLang)
-/// and 256 (vLLM).
-constexpr std::int64_t kMostLowLatencyTokens = 256;
-
 /// Copies per pick are told apart by pair up to this size: pairs beyond it cost too much a layer.
 constexpr std::int64_t kMostPairedRanks = 320;
 
@@ -34,15 +30,29 @@ bool spans_leaves(const topology::Topology& topology, std::span<const GpuId> gro
                      [&](GpuId gpu) { return leaf(gpu) != leaf(group.front()); });
 }
 
+double mean_ranks_on_nic(const topology::Topology& topology, std::span<const GpuId> group) {
+  std::vector<std::int32_t> nics;
+  for (const GpuId gpu : group) {
+    const auto attachment = topology.attachment(gpu);
+    if (attachment) nics.push_back(attachment->nic);
+  }
+  std::sort(nics.begin(), nics.end());
+  nics.erase(std::unique(nics.begin(), nics.end()), nics.end());
+  return nics.empty() ? 1.0 : static_cast<double>(group.size()) / static_cast<double>(nics.size());
+}
+
 }  // namespace
 
 TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
                              const topology::Topology& topology, std::span<const GpuId> group,
                              std::int64_t top_k, std::int64_t experts)
-    : topology_(&topology), ranks_(std::ssize(group)) {
+    : topology_(&topology),
+      ranks_(std::ssize(group)),
+      ranks_on_nic_(mean_ranks_on_nic(topology, group)),
+      low_latency_alone_(deployment.all2all == catalog::All2AllBackend::DeepEpLowLatency) {
   const operators::ExchangeShape shape{
       .hidden = expert_width(deployment.model), .top_k = top_k, .experts = experts};
-  if (deployment.all2all == catalog::All2AllBackend::AllGather) {
+  if (catalog::gathers(deployment.all2all)) {
     gathered_.emplace(deployment, kernels, topology, group, shape.hidden, experts);
     ways_.push_back({.exchange = operators::AllToAll(
                          topology, group, {.kind = AllToAllKind::Normal, .shape = shape}),
@@ -59,9 +69,9 @@ TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
       has_deepep(deployment) && one_domain && any_kernel && deployment.engine.kernels == "trtllm";
   ways_.push_back(make_way(deployment, kernels, topology, group,
                            nvlink ? AllToAllKind::NvLink : AllToAllKind::Normal, shape));
-  if (has_deepep(deployment) && any_kernel && !nvlink) {
+  if (low_latency_alone_ || (has_deepep(deployment) && any_kernel && !nvlink)) {
     Way direct = make_way(deployment, kernels, topology, group, AllToAllKind::LowLatency, shape);
-    if (direct.measured) ways_.push_back(std::move(direct));
+    if (direct.measured || low_latency_alone_) ways_.push_back(std::move(direct));
   }
   if (!one_domain && spans_leaves(topology, group)) {
     std::vector<net::ExchangeEstimate::Pair> pairs = net::all_to_all_pairs(topology, group);
@@ -140,7 +150,7 @@ TokenExchange::Way TokenExchange::make_way(const Deployment& deployment, Kernels
 
 Copies TokenExchange::copies(bool prefill, std::int64_t most_tokens) const {
   const bool low_latency = ways_.size() > 1 && !prefill && most_tokens <= kMostLowLatencyTokens;
-  return low_latency ? Copies::PerPick : Copies::Deduplicated;
+  return low_latency || low_latency_alone_ ? Copies::PerPick : Copies::Deduplicated;
 }
 
 void TokenExchange::add_phase(const Way& way, const operators::LinkLoad& load, Bytes copy,
@@ -168,10 +178,25 @@ operators::LinkLoad TokenExchange::load(const placement::LayerTraffic& traffic, 
 
 void TokenExchange::add(const placement::LayerTraffic& traffic, Copies copies,
                         std::int64_t most_tokens, LimitedTime& dispatch, LimitedTime& combine) {
-  const operators::LinkLoad asked = load(traffic, copies, most_tokens);
+  operators::LinkLoad asked = load(traffic, copies, most_tokens);
   const Way& way = ways_[copies == Copies::PerPick ? 1 : 0];
-  add_phase(way, asked, way.dispatch_copy, ExchangePhase::Dispatch, dispatch);
-  add_phase(way, asked, way.combine_copy, ExchangePhase::Combine, combine);
+  const std::int64_t passes = this->passes(most_tokens);
+  if (passes == 1) {
+    add_phase(way, asked, way.dispatch_copy, ExchangePhase::Dispatch, dispatch);
+    add_phase(way, asked, way.combine_copy, ExchangePhase::Combine, combine);
+    return;
+  }
+  const auto times = static_cast<double>(passes);
+  asked = {.scale_up = asked.scale_up / times,
+           .network = asked.network / times,
+           .copies = asked.copies / times,
+           .tokens = asked.tokens / times};
+  LimitedTime there;
+  LimitedTime back;
+  add_phase(way, asked, way.dispatch_copy, ExchangePhase::Dispatch, there);
+  add_phase(way, asked, way.combine_copy, ExchangePhase::Combine, back);
+  dispatch.add(times, there);
+  combine.add(times, back);
 }
 
 void TokenExchange::add_gathered(const placement::LayerTraffic& traffic, std::int64_t tokens,
@@ -179,6 +204,14 @@ void TokenExchange::add_gathered(const placement::LayerTraffic& traffic, std::in
   // For the counts of each NIC; the collectives have their own times.
   (void)load(traffic, Copies::Deduplicated, 0);
   gathered_->add(tokens, dispatch, combine);
+}
+
+double TokenExchange::flows_on_port(Copies copies) const {
+  const auto domains = static_cast<double>(ways_.front().exchange.domains());
+  if (domains <= 1.0) return 0.0;
+  if (gathers()) return 1.0;
+  const auto ranks = static_cast<double>(ranks_);
+  return ranks_on_nic_ * (copies == Copies::PerPick ? ranks - ranks / domains : domains - 1.0);
 }
 
 LinkTraffic TokenExchange::last_traffic(const placement::LayerTraffic& traffic,

@@ -2,10 +2,11 @@
 //
 // Iterations with prompts, or with more tokens than the low-latency buffers hold, use the normal
 // kernels; pure decode uses the low-latency ones; TensorRT-LLM inside one scale-up domain uses its
-// NVLink kernels. Or by all-gather and reduce-scatter (gathered_tokens.h). Without curves: latency
-// and the busiest link, node-de-duplicated. Where leaf links are narrower than the ports below the
-// max-min estimates of `net` take the place of the busiest link. Source:  DeepEP's two modes and
-// SGLang's automatic choice; docs/models/collectives.md. Layer:   serving.
+// NVLink kernels. Or DeepEP's normal or low-latency kernels for all of them, or by all-gather and
+// reduce-scatter (gathered_tokens.h). Without curves: latency and the busiest link,
+// node-de-duplicated. Where leaf links are narrower than the ports below the max-min estimates of
+// `net` take the place of the busiest link. Source:  DeepEP's two modes and SGLang's automatic
+// choice; docs/models/collectives.md. Layer:   serving.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,10 @@
 
 namespace moesim::serving {
 
+/// Tokens of a GPU that the low-latency buffers hold: the engines' default sizes are 128 (SGLang)
+/// and 256 (vLLM).
+inline constexpr std::int64_t kMostLowLatencyTokens = 256;
+
 class TokenExchange {
  public:
   /// `group`: GPU of each rank of the expert group. `top_k`, `experts`: of its MoE layers.
@@ -33,6 +38,14 @@ class TokenExchange {
 
   /// How the tokens of an iteration travel: what the dispatcher is to count.
   [[nodiscard]] placement::Copies copies(bool prefill, std::int64_t most_tokens) const;
+
+  /// Exchanges of one layer, one after the other with their experts: above 1 where low-latency
+  /// kernels serve batches beyond their buffers.
+  [[nodiscard]] std::int64_t passes(std::int64_t most_tokens) const {
+    return low_latency_alone_ && most_tokens > kMostLowLatencyTokens
+               ? (most_tokens + kMostLowLatencyTokens - 1) / kMostLowLatencyTokens
+               : 1;
+  }
 
   /// Whether traffic of copies per pick must have `between_ranks` counted.
   [[nodiscard]] bool counts_pairs() const { return straight_.has_value(); }
@@ -59,6 +72,9 @@ class TokenExchange {
   [[nodiscard]] Bytes combine_copy(placement::Copies copies) const {
     return ways_[copies == placement::Copies::PerPick ? 1 : 0].combine_copy;
   }
+  /// Messages of an exchange on one network port, each to a GPU of its own; 0: it stays inside one
+  /// scale-up domain. All-gathers are rings, of one.
+  [[nodiscard]] double flows_on_port(placement::Copies copies) const;
   /// What the layer that was added last puts on each link.
   [[nodiscard]] LinkTraffic last_traffic(const placement::LayerTraffic& traffic,
                                          placement::Copies copies) const;
@@ -94,7 +110,9 @@ class TokenExchange {
 
   const topology::Topology* topology_;
   std::int64_t ranks_;
+  double ranks_on_nic_ = 1;
   std::optional<GatheredTokens> gathered_;
+  bool low_latency_alone_ = false;  ///< For prompts and large batches too.
   double neighbours_ = 0;
   /// [0]: de-duplicated copies; [1]: a copy per pick, where there are such kernels.
   std::vector<Way> ways_;

@@ -20,6 +20,7 @@ WaitingQueue::Level& WaitingQueue::level_of(const Sequence& sequence) {
 
 void WaitingQueue::insert_after(Level& level, SequenceIndex before, SequenceIndex index) {
   ++count_;
+  tokens_ += (*pool_)[index].prefill_target;
   SequenceIndex& next = before == kNoSequence ? level.head : (*pool_)[before].younger;
   (*pool_)[index].younger = next;
   next = index;
@@ -67,6 +68,7 @@ void WaitingQueue::find_head() {
 void WaitingQueue::pop() {
   Level& level = level_of((*pool_)[head_]);
   --count_;
+  tokens_ -= (*pool_)[head_].prefill_target;
   level.head = (*pool_)[head_].younger;
   if (level.head == kNoSequence) level.tail = kNoSequence;
   find_head();

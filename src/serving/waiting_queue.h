@@ -28,6 +28,8 @@ class WaitingQueue {
   [[nodiscard]] SequenceIndex head() const { return head_; }
   void pop();
   [[nodiscard]] std::int64_t count() const { return count_; }
+  /// Of their prompts, with what had been generated before a preemption.
+  [[nodiscard]] std::int64_t tokens() const { return tokens_; }
 
  private:
   struct Level {
@@ -45,6 +47,7 @@ class WaitingQueue {
   std::vector<Level> levels_;  ///< By priority.
   SequenceIndex head_ = kNoSequence;
   std::int64_t count_ = 0;
+  std::int64_t tokens_ = 0;
 };
 
 }  // namespace moesim::serving

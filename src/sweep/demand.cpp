@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "workload/generated_sessions.h"
 #include "workload/generator.h"
 
 namespace moesim::sweep {
@@ -77,12 +78,25 @@ std::string classes(const scenario::WorkloadSettings& w) {
   return text.empty() ? "none" : text;
 }
 
+/// Tokens of the prefix blocks that generated prompts name: whole KV blocks, few enough to list.
+std::int32_t prefix_block(const scenario::Scenario& s) {
+  constexpr std::int64_t kLeast = 16;
+  const serving::SchedulerSettings& scheduler = s.deployment.scheduler;
+  if (!scheduler.prefix_cache.enabled) return 0;
+  const std::int64_t size = scheduler.block_size;
+  return static_cast<std::int32_t>((kLeast + size - 1) / size * size);
+}
+
 std::unique_ptr<workload::RequestSource> unshared_source(const scenario::Scenario& s) {
   const scenario::WorkloadSettings& w = s.workload;
   if (w.trace) return workload::make_trace_source(*w.trace);
+  const double turns = w.sessions ? w.sessions->turns : 1.0;
   const workload::GenerateOptions options{
-      .seed = s.run.seed, .rate_scale = w.rate_scale, .windows = s.run.windows};
-  return workload::make_generated_source(*w.model, options);
+      .seed = s.run.seed, .rate_scale = w.rate_scale / turns, .windows = s.run.windows};
+  auto source = workload::make_generated_source(*w.model, options);
+  if (!w.sessions) return source;
+  return workload::make_sessions(std::move(source), *w.model, *w.sessions, prefix_block(s),
+                                 s.run.seed);
 }
 
 }  // namespace

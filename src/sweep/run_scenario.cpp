@@ -9,6 +9,7 @@
 
 #include "catalog/parameters.h"
 #include "core/math.h"
+#include "core/text.h"
 #include "operators/all_to_all.h"
 #include "serving/expert_cost.h"
 #include "serving/instance_cost.h"
@@ -272,11 +273,18 @@ ScenarioResult run_scenario(const scenario::Scenario& s, const serving::Progress
     result.fits = false;
     result.memory.verdict = plan::Verdict::No;
     result.memory.reason = fmt::format(
-        "none of {} requests fits: each is longer than the {} tokens of KV cache of one attention "
-        "rank, "
-        "or than the model's context of {}",
+        "none of {} requests fits: each is longer than the smaller of the {} tokens of KV cache of "
+        "one attention rank and the model's context of {}",
         result.run.summary.requests_arrived, result.memory.kv_capacity_tokens_per_rank,
         d.model.context_length);
+  }
+  const serving::Summary& summary = result.run.summary;
+  if (result.fits && summary.requests_completed > 0 && summary.requests_measured == 0) {
+    result.notes.push_back(fmt::format(
+        "nothing was measured: the run ended after {} s, before any request that came after the "
+        "warm-up of {} s",
+        format_number(result.run.end.seconds() / kSecond),
+        format_number(s.run.warm_up.seconds() / kSecond)));
   }
   result.facts = facts_of(s, result);
   // Of two pools neither the mean batch nor the mean work of a GPU is known.

@@ -36,6 +36,7 @@ struct Request {
   /// The source gives no time of arrival but a pause after the previous answer of the session;
   /// `arrival` is then the arrival of that previous request plus the pause (a lower bound).
   bool after_previous_answer = false;
+  bool last_of_session = false;  ///< Known: no turn follows.
 
   friend constexpr bool operator==(const Request&, const Request&) = default;
 };

@@ -57,6 +57,23 @@ TEST_CASE("a GPU's own curve is no estimate and keeps its own band") {
   CHECK(curves.find_exact({"gemm", "old", "bf16", "x", "y"}) == nullptr);
 }
 
+TEST_CASE("a kernel unlike all others stands for its engine on its GPU alone") {
+  // Of two engines' curves of one kind x errs by 0.7 on other GPUs, y by 0.3: more than twice.
+  std::vector<Curve> all = {curve({"attn", "old", "bf16", "x", ""}),
+                            curve({"attn", "old", "bf16", "y", ""})};
+  all[0].transferred->median = 0.7;
+  const CurveSet curves(all, machines());
+  const auto engine_of = [&](const Gpu& gpu, bool borrowed) {
+    return curves.find("attn", gpu, kBf16, "x", {}, borrowed)->curve->key.engine;
+  };
+  CHECK(engine_of(machines()[0], false) == "x");
+  CHECK(engine_of(machines()[0], true) == "y");
+  CHECK(engine_of(machines()[1], false) == "y");
+  all[0].transferred->median = 0.5;
+  const CurveSet alike(all, machines());
+  CHECK(alike.find("attn", machines()[1], kBf16, "x", {}, true)->curve->key.engine == "x");
+}
+
 TEST_CASE("nothing is found where nothing fits") {
   const CurveSet curves = set({{"gemm", "old", "bf16", "x"}, {"gemm", "nowhere", "fp8", "x"}});
   CHECK_FALSE(curves.find("moe", machines()[0], kBf16, "x").has_value());

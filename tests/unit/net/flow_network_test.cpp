@@ -74,6 +74,25 @@ TEST_CASE("flow_network: an arrival slows what is under way", "[net][oracle]") {
   CHECK_THAT(ends[1].microseconds, WithinRel(300.0, 1e-9));
 }
 
+TEST_CASE("flow_network: a link that gets slower slows what is under way", "[net][oracle]") {
+  // 100 MB at 100 GB/s: 0.4 ms move 40 MB, the other 60 MB take 1.2 ms at 50 GB/s.
+  const std::vector<BytesPerSecond> capacity = {100_GBps, 200_GBps};
+  FlowNetwork network(capacity);
+  const std::vector<LinkId> path = {LinkId{0}, LinkId{1}};
+  network.start({}, network.add_path(path), 100_MB, 0);
+  network.rerate({});
+  const SimTime change = SimTime::from(0.4_ms);
+  network.set_capacity(change, LinkId{0}, 50_GBps);
+  CHECK_FALSE(network.rated());
+  network.rerate(change);
+  CHECK(network.next_end() == SimTime::from(1.6_ms));
+  // And one that is no bottleneck yet becomes it: 30 MB are left at 1 ms, 10 GB/s need 3 ms.
+  const SimTime again = SimTime::from(1_ms);
+  network.set_capacity(again, LinkId{1}, 10_GBps);
+  network.rerate(again);
+  CHECK(network.next_end() == SimTime::from(4_ms));
+}
+
 TEST_CASE("flow_network: weights share a path in proportion", "[net][oracle]") {
   // 40 GB/s: weight 3 gets 30, weight 1 gets 10. 3 MB end at 100 us; of the other 2 MB 1 is left,
   // at 40 GB/s: 25 us more.
@@ -168,7 +187,7 @@ void compare_with_full_solution(const FlowNetwork& network,
   }
 }
 
-TEST_CASE("flow_network: rates after any arrivals and ends are those of a full solution",
+TEST_CASE("flow_network: rates after arrivals, ends and changed links are those of a full solution",
           "[net][property]") {
   CHECK(rc::check([] {
     const auto links = *rc::gen::inRange<std::int64_t>(1, 16);
@@ -177,6 +196,7 @@ TEST_CASE("flow_network: rates after any arrivals and ends are those of a full s
     for (std::int64_t l = 0; l < links; ++l) {
       capacity.push_back(12_GBps * static_cast<double>(*rc::gen::inRange(1, 5)));
     }
+    const BytesPerSecond widest = *std::max_element(capacity.begin(), capacity.end());
     FlowNetwork network(capacity);
     std::vector<std::vector<LinkId>> paths;
     std::vector<PathId> ids;
@@ -199,6 +219,14 @@ TEST_CASE("flow_network: rates after any arrivals and ends are those of a full s
         network.start(now, ids[p], *rc::gen::inRange(1, 50) * 100_kB,
                       p * 10 + static_cast<std::size_t>(weight), weight);
         weights[p] += weight;
+      }
+      const auto changes = *rc::gen::inRange(0, 3);
+      for (int c = 0; c < changes; ++c) {
+        const LinkId link{*rc::gen::inRange<std::int64_t>(0, links)};
+        const BytesPerSecond rate = 6_GBps * static_cast<double>(*rc::gen::inRange(1, 9));
+        if (rate > widest) continue;
+        network.set_capacity(now, link, rate);
+        capacity[link.index()] = rate;
       }
       network.rerate(now);
       compare_with_full_solution(network, capacity, paths, ids, weights);

@@ -64,7 +64,7 @@ TEST_CASE("find_attention_curves: format, kernel and stand-ins", "[operators]") 
   const catalog::Gpu gpu = test::toy_gpu();
   const catalog::CurveSet curves = toy_curves(gpu);
   const auto found = [&](const Attention& a, Bytes kv) {
-    return find_attention_curves(curves, gpu, "trtllm", attention_heads(a, 1), kv);
+    return find_attention_curves(curves, gpu, "trtllm", false, attention_heads(a, 1), kv);
   };
   const AttentionCurves own = found(gqa(32, 8, 128), 2_B);
   REQUIRE(own.decode_match);
@@ -79,7 +79,7 @@ TEST_CASE("find_attention_curves: format, kernel and stand-ins", "[operators]") 
   CHECK(other.decode_match->curve->coefficients[0].value == 22.0);
   CHECK(other.decode_match->estimate);
   CHECK(other.prefill_match->estimate);
-  CHECK(!find_attention_curves({}, gpu, "trtllm", {}, 2_B).decode);
+  CHECK(!find_attention_curves({}, gpu, "trtllm", false, {}, 2_B).decode);
 }
 
 TEST_CASE("AttentionTimer: curves replace the roofline of the phases they are given for",
@@ -87,7 +87,7 @@ TEST_CASE("AttentionTimer: curves replace the roofline of the phases they are gi
   const catalog::Gpu gpu = test::toy_gpu();
   const Attention a = gqa(32, 8, 128);
   AttentionCurves curves =
-      find_attention_curves(toy_curves(gpu), gpu, "trtllm", attention_heads(a, 1), 2_B);
+      find_attention_curves(toy_curves(gpu), gpu, "trtllm", false, attention_heads(a, 1), 2_B);
   const AttentionTimer plain(a, 1, 2_B, gpu, Efficiency{}, Efficiency{});
   const DecodeBatch decode{.sequences = 7, .context_tokens = 7000};
   const PrefillBatch prefill{
@@ -106,7 +106,7 @@ TEST_CASE("AttentionTimer: selection on a curve attends to the chosen and scores
   const catalog::Gpu gpu = test::toy_gpu();
   Attention a = gqa(32, 8, 128);
   const AttentionCurves curves =
-      find_attention_curves(toy_curves(gpu), gpu, "trtllm", attention_heads(a, 1), 2_B);
+      find_attention_curves(toy_curves(gpu), gpu, "trtllm", false, attention_heads(a, 1), 2_B);
   a.sparse_top_k = 100;
   a.index_heads = 64;
   a.index_dim = 128;

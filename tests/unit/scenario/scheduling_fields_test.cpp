@@ -98,5 +98,90 @@ TEST_CASE("eviction: engines have their ways, which are read and refused") {
              contains_text("swap_space"));
 }
 
+TEST_CASE("routers: common names, and the engine's own") {
+  using serving::RouterPolicy;
+  const std::string sglang = "deployment.engine=SGLang";
+  const auto own = [](const std::string& name) { return "deployment.load_balance_method=" + name; };
+  CHECK(read(kSmall).deployment.router == RouterPolicy::LeastLoad);
+  CHECK(read(kSmall, {"deployment.router=LEAST_WAITING"}).deployment.router ==
+        RouterPolicy::LeastWaiting);
+  CHECK(read(kSmall, {sglang}).deployment.router == RouterPolicy::LeastLoad);
+  CHECK(read(kSmall, {sglang, own("round_robin")}).deployment.router == RouterPolicy::RoundRobin);
+  CHECK(read(kSmall, {sglang, own("shortest_queue")}).deployment.router == RouterPolicy::LeastLoad);
+  CHECK(read(kSmall, {sglang, own("total_tokens")}).deployment.router == RouterPolicy::LeastTokens);
+  // The resolved scenario holds the common name.
+  const Scenario s = read(kSmall, {sglang, own("minimum_tokens")});
+  CHECK_THAT(s.resolved_text, contains_text("router: LEAST_TOKENS"));
+  CHECK(s.resolved_text.find("load_balance_method") == std::string::npos);
+  CHECK_THAT(mistakes(kSmall, {own("round_robin")}),
+             contains_text("deployment.load_balance_method: is no setting of vLLM"));
+  CHECK_THAT(mistakes(kSmall, {sglang, own("fewest")}),
+             contains_text("expected round_robin, shortest_queue, total_requests, minimum_tokens, "
+                           "total_tokens, got \"fewest\""));
+  CHECK_THAT(mistakes(kSmall, {sglang, own("round_robin"), "deployment.router=LEAST_LOAD"}),
+             contains_text("deployment.load_balance_method: is router, which is given too"));
+}
+
+TEST_CASE("ways to experts: the engine's own names, and what it refuses") {
+  using catalog::All2AllBackend;
+  const std::string moe =
+      "model: \"Mixtral-8x7B-v0.1\" cluster { gpu: \"H100-SXM\" gpus_per_node: 8 } "
+      "deployment { engine: \"SGLang\" dp: 8 ep: 8 } "
+      "workload { concurrency: 4 input { fixed_tokens: 100 } output { fixed_tokens: 10 } } "
+      "simulation { max_requests: 10 }";
+  const auto with = [](const char* field, const char* value) {
+    return std::string("deployment.") + field + "=" + value;
+  };
+  const auto chosen = [&](const std::vector<std::string>& fields) {
+    return read(moe, fields).deployment.all2all;
+  };
+  CHECK(chosen({with("moe_a2a_backend", "none")}) == All2AllBackend::AllGather);
+  CHECK(chosen({with("moe_a2a_backend", "deepep")}) == All2AllBackend::Auto);
+  CHECK(chosen({with("moe_a2a_backend", "deepep"), with("deepep_mode", "normal")}) ==
+        All2AllBackend::DeepEpNormal);
+  const std::string small = "deployment.scheduler.max_num_batched_tokens=256";
+  CHECK(chosen({with("deepep_mode", "low_latency"), small}) == All2AllBackend::DeepEpLowLatency);
+  CHECK_THAT(mistakes(moe, {with("deepep_mode", "low_latency")}),
+             contains_text("low-latency buffers hold 256 tokens of a GPU"));
+  CHECK(mistakes(moe, {"deployment.engine=vLLM", with("all2all_backend", "DEEPEP_LOW_LATENCY")}) ==
+        "");
+  CHECK_THAT(mistakes(moe, {with("moe_a2a_backend", "none"), with("deepep_mode", "normal")}),
+             contains_text("deployment.moe_a2a_backend: is all2all_backend, which is given too"));
+  CHECK_THAT(mistakes(moe, {"deployment.engine=TensorRT-LLM",
+                            with("all2all_backend", "ALLGATHER_ALLREDUCE")}),
+             contains_text("TensorRT-LLM has no ALLGATHER_ALLREDUCE"));
+  // Experts that several GPUs split.
+  const std::string gathers = with("all2all_backend", "ALLGATHER_REDUCESCATTER");
+  CHECK(read(moe, {"deployment.ep=4", gathers}).deployment.layout.expert_tp() == 2);
+  CHECK_THAT(mistakes(moe, {"deployment.ep=4"}),
+             contains_text("all-to-all kernels send tokens to whole experts alone"));
+  CHECK_THAT(mistakes(moe, {"deployment.ep=4", gathers, "deployment.engine=vLLM"}),
+             contains_text("splits each expert over 2 GPUs, which vLLM does not"));
+  // ep 1: replicas, unless tokens are gathered.
+  CHECK(read(moe, {"deployment.ep=1"}).deployment.layout.replicas == 8);
+  const Scenario split = read(moe, {"deployment.ep=1", gathers, "deployment.engine=vLLM"});
+  CHECK(split.deployment.layout.dp == 8);
+  CHECK(split.deployment.layout.expert_tp() == 8);
+  CHECK(read(split.resolved_text).resolved_text == split.resolved_text);
+  CHECK(read(split.resolved_text).deployment.layout == split.deployment.layout);
+}
+
+TEST_CASE("attention_dp_config: TensorRT-LLM holds prompts for other ranks") {
+  const std::string moe =
+      "model: \"Mixtral-8x7B-v0.1\" cluster { gpu: \"H100-SXM\" gpus_per_node: 8 } "
+      "deployment { engine: \"TensorRT-LLM\" dp: 8 ep: 8 "
+      "scheduler { attention_dp_config { enable_balance: true timeout_iters: 7 } } } "
+      "workload { concurrency: 4 input { fixed_tokens: 100 } output { fixed_tokens: 10 } } "
+      "simulation { max_requests: 10 }";
+  const auto balance = read(moe).deployment.scheduler.attention_dp_balance;
+  CHECK(balance.on);
+  CHECK(balance.timeout_iters == 7);
+  CHECK(balance.batching_wait_iters == 10);
+  CHECK_THAT(mistakes(moe, {"deployment.engine=vLLM"}),
+             contains_text("attention_dp_config: vLLM has no such setting"));
+  CHECK_THAT(mistakes(moe, {"deployment.dp=1", "deployment.tp=8"}),
+             contains_text("no other ranks to wait for"));
+}
+
 }  // namespace
 }  // namespace moesim::scenario

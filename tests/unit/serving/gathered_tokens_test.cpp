@@ -39,6 +39,30 @@ TEST_CASE("gathered tokens: every token to every rank, whatever it picks", "[ser
   CHECK_THAT(many.second - few.second, WithinRel(1e6 * 0.75 * 2.0e9 / usable, 1e-9));
 }
 
+TEST_CASE("gathered tokens: all sums to every rank cost twice their share", "[serving][oracle]") {
+  Deployment d = test::toy_deployment(test::toy_moe_model(), {.tp = 1, .dp = 4, .ep = 4});
+  d.all2all = catalog::All2AllBackend::AllReduce;
+  d.cluster = test::toy_cluster(1, 4);
+  d.cluster.gpu.scale_up = catalog::ScaleUpKind::NvSwitch;
+  d.cluster.gpu.scale_up_bandwidth = 100_GBps;
+  d.cluster.scale_up.bandwidth = 100_GBps;
+  Kernels kernels(d);
+  const topology::Topology topology(d.cluster);
+  const std::vector<GpuId> group{GpuId(0), GpuId(1), GpuId(2), GpuId(3)};
+  const GatheredTokens gathered(d, kernels, topology, group, 1000, 24);
+  CHECK(gathered.dispatch_copy() == Bytes::from_base(2048));
+  CHECK(gathered.combine_copy() == Bytes::from_base(4000));
+  const auto back = [&](std::int64_t tokens) {
+    LimitedTime dispatch;
+    LimitedTime combine;
+    gathered.add(tokens, dispatch, combine);
+    return combine.sum() / 1_us;
+  };
+  // A million tokens more, 2 GB of sums on each rank: 3/4 scattered and 3/4 gathered.
+  const double usable = 100e9 * d.cluster.scale_up.efficiency;
+  CHECK_THAT(back(2'000'000) - back(1'000'000), WithinRel(1e6 * 1.5 * 2.0e9 / usable, 1e-9));
+}
+
 TEST_CASE("gathered tokens: copies of two nodes of two ranks", "[serving][oracle]") {
   placement::LayerTraffic t;
   t.to_node.assign(8, 9);

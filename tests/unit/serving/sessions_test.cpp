@@ -1,4 +1,6 @@
 // Turns that follow an answer.
+#include "serving/sessions.h"
+
 #include <vector>
 
 #include "tests/support/catch.h"
@@ -58,6 +60,32 @@ TEST_CASE("sessions: a turn that is rejected is answered at once; none comes aft
   CHECK(all.requests[1].arrival == rejected + SimTime::from(2_s));
   const RunResult cut = test::run(d, turns, {.blocks = 100, .duration = SimTime::from(3.5_s)});
   CHECK(cut.summary.requests_completed == 1);
+}
+
+TEST_CASE("sessions: one is forgotten when the turn known to be its last has ended", "[serving]") {
+  SessionBook book;
+  workload::Request first = turn(3, 1_s, 10, 5, false);
+  workload::Request last = turn(3, 4_s, 20, 5, true);
+  last.last_of_session = true;
+  CHECK_FALSE(book.keep(first, 0, {}));
+  CHECK(book.keep(last, 1, {}));
+  CHECK_FALSE(book.next_arrival(3));
+  book.ended(3, SimTime::from(2_s));
+  CHECK(book.next_arrival(3) == SimTime::from(5_s));
+  CHECK(book.known() == 1);
+  (void)book.take(3);
+  book.ended(3, SimTime::from(6_s));
+  CHECK(book.known() == 0);
+  // Given up before its last turn comes up: forgotten when it does.
+  CHECK_FALSE(book.keep(first, 2, {}));
+  workload::Request middle = turn(3, 3_s, 20, 5, true);
+  CHECK(book.keep(middle, 3, {}));
+  book.ended(3, SimTime::from(2_s));
+  CHECK(book.next_arrival(3));
+  book.give_up(3);
+  CHECK(book.known() == 1);
+  CHECK(book.keep(last, 4, {}));
+  CHECK(book.known() == 0);
 }
 
 }  // namespace
