@@ -66,6 +66,7 @@ struct EngineScheduling {
   /// When it starts a request: what it can do, its default first. Never empty.
   std::vector<Admission> admission = {Admission::AsNeeded};
   bool prompts_apart = false;   ///< Prompts run alone, unless it is asked to mix them.
+  bool recv_interval = false;   ///< Can look for new requests less often than every iteration.
   bool holds_prompts = false;   ///< Can hold prompts until all attention-DP ranks have some.
   bool prefix_caching = false;  ///< On by default.
   PreemptedBlocks preempted_blocks = PreemptedBlocks::None;
@@ -156,6 +157,8 @@ struct Engine {
   ExpertGroups expert_groups = ExpertGroups::AllRanks;
   /// Batches beyond the low-latency buffers go in several exchanges, each with its experts.
   bool low_latency_in_passes = false;
+  /// Tokens of a rank up to which shared experts run on a stream of their own beside the routed.
+  std::int64_t shared_expert_stream_tokens = 0;
   /// Serves checkpoints of its maker's quantiser: FP8 by tensor, FP4 with a cache in FP8.
   bool own_checkpoints = false;
   std::string source;

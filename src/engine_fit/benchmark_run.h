@@ -52,9 +52,6 @@ struct BenchmarkTable {
 /// runs.
 [[nodiscard]] BenchmarkTable read_benchmark_runs(const calibration::CsvTable& table);
 
-/// How such benchmarks draw lengths: uniformly from this share of the stated length up to it.
-inline constexpr double kShortestShare = 0.8;
-
 /// The scenario of a run: text format.
 [[nodiscard]] std::string scenario_text(const BenchmarkRun& run);
 

@@ -133,6 +133,7 @@ class Loop final : public serving::StepListener {
   const LoopSettings& settings_;
   const LoopConstants& constants_;
   workload::LengthSampler lengths_;
+  RandomStream delays_;
   serving::SequencePool pool_;
   std::vector<serving::RankScheduler> ranks_;
   std::vector<RankBatch> batches_;
@@ -152,7 +153,8 @@ Loop::Loop(IterationPrices& prices, const LoopSettings& settings, const LoopCons
     : prices_(prices),
       settings_(settings),
       constants_(constants),
-      lengths_(settings.lengths, settings.seed) {
+      lengths_(settings.lengths, settings.seed),
+      delays_(settings.seed, "client delays") {
   const serving::Deployment& d = prices.deployment();
   batches_.resize(static_cast<std::size_t>(d.layout.dp));
   for (std::size_t r = 0; r < batches_.size(); ++r) {
@@ -205,7 +207,7 @@ void Loop::finished(const serving::Sequence& s, SimTime) {
       result_.tpot[i] += (sum_[i] - record.first_token[i]) / tokens;
     }
   }
-  arrive(now_ + constants_.client_delay);
+  arrive(now_ + constants_.client_delay * delays_.exponential());
 }
 
 bool Loop::iterate() {

@@ -55,7 +55,7 @@ class IterationPrices {
 /// Constants of an engine that a loop is timed with.
 struct LoopConstants {
   WorkSum weights{};        ///< Seconds per unit of work.
-  double client_delay = 0;  ///< From the end of an answer to the next request's arrival.
+  double client_delay = 0;  ///< Mean of the exponential time from an answer to the next request.
 };
 
 struct LoopResult {

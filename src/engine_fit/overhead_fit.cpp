@@ -59,8 +59,10 @@ double ttft_of(const FitRow& row, std::span<const double> c) {
   return time_of(row.ttft, row.layers, c) + kMilli * c[4];
 }
 
+/// Models whose benchmarks come with and without drafting.
 bool may_draft(const std::string& model) {
-  return model.find("DeepSeek") != std::string::npos || model.find("GLM") != std::string::npos;
+  return model.find("DeepSeek") != std::string::npos || model.find("GLM") != std::string::npos ||
+         model.find("Qwen3.5") != std::string::npos;
 }
 
 /// Times with which the loops run: of an engine of middling overhead.

@@ -100,22 +100,19 @@ void AttentionTimer::set_softmax(const Attention& a, std::int64_t tp, Bytes kv_e
 
   const Flops expanded_pair = 2.0 * heads * (key + value) * kFlop;
   const Flops absorbed_pair = 2.0 * heads * (2.0 * latent + rope) * kFlop;
-  const Flops index_pair = 2.0 * static_cast<double>(a.index_heads * a.index_dim) * kFlop;
-  const Bytes index_entry = static_cast<double>(a.index_cache_bytes) * kByte;
 
   const auto fill = [&](Roof& roof, const Efficiency& efficiency, Flops pair, Bytes entry_bytes,
                         double query_elements) {
     const FlopsPerSecond rate = usable_rate(gpu, MathFormat::Bf16, efficiency);
-    const FlopsPerSecond index_rate = usable_rate(gpu, MathFormat::Fp8, efficiency);
     const BytesPerSecond bandwidth = usable_bandwidth(gpu, efficiency);
     roof.compute_per_pair = pair / rate / kSecond;
-    roof.compute_per_index_pair = index_pair / index_rate / kSecond;
     roof.memory_per_entry = entry_bytes / bandwidth / kSecond;
-    roof.memory_per_index_entry = index_entry / bandwidth / kSecond;
     roof.memory_per_token = (query_elements * kActivation + cached_entry) / bandwidth / kSecond;
   };
   fill(decode_, decode, mla ? absorbed_pair : expanded_pair, cached_entry, decode_query);
   fill(prefill_, prefill, expanded_pair, prefill_entry, prefill_query);
+  decode_indexer_ = IndexerTimer(a, gpu, decode);
+  prefill_indexer_ = IndexerTimer(a, gpu, prefill);
   sparse_prefill_per_pair_ =
       mla ? absorbed_pair / usable_rate(gpu, MathFormat::Bf16, prefill) / kSecond
           : prefill_.compute_per_pair;
@@ -134,44 +131,66 @@ void AttentionTimer::set_linear(const Attention& a, std::int64_t tp, const catal
       2.0 * state * kFlop / usable_rate(gpu, MathFormat::Bf16, prefill) / kSecond;
 }
 
-AttentionTimer::Selection AttentionTimer::select(double all, double queries) const {
+double AttentionTimer::select(double all, double queries) const {
   const bool compressed = entries_per_token_ < 1.0;
   const double far = all * entries_per_token_;
   const double recent =
       compressed && window_ > 0 ? std::min(all, queries * static_cast<double>(window_)) : 0.0;
   const double chosen =
       sparse_top_k_ > 0 ? std::min(far, queries * static_cast<double>(sparse_top_k_)) : far;
-  return {.attended = recent + chosen, .scored = far};
+  return recent + chosen;
 }
 
-OperatorTime AttentionTimer::with_indexer(OperatorTime attention, double compute,
-                                          double memory) const {
-  attention.time += std::max(compute, memory) * kSecond;
-  return attention;
+OperatorTime AttentionTimer::indexer(const DecodeBatch& batch) const {
+  const double context = cached_ ? static_cast<double>(batch.context_tokens) : 0.0;
+  const double scored = context * entries_per_token_;
+  return decode_indexer_.time(static_cast<double>(batch.queries) * scored, scored);
+}
+
+OperatorTime AttentionTimer::indexer(const PrefillBatch& batch) const {
+  const double pairs = cached_ ? batch.pairs : 0.0;
+  return prefill_indexer_.time(pairs * entries_per_token_,
+                               static_cast<double>(batch.context_tokens) * entries_per_token_);
+}
+
+DecodeBatch AttentionTimer::attended(const DecodeBatch& batch) const {
+  DecodeBatch chosen = batch;
+  chosen.context_tokens = std::llround(
+      select(static_cast<double>(batch.context_tokens), static_cast<double>(batch.sequences)));
+  return chosen;
+}
+
+double AttentionTimer::attended_pairs(const PrefillBatch& batch) const {
+  if (sparse_top_k_ == 0) return batch.pairs;
+  const double absorbed = select(batch.pairs, static_cast<double>(batch.new_tokens)) *
+                          sparse_prefill_per_pair_ / prefill_.compute_per_pair;
+  return std::min(batch.pairs, absorbed);
 }
 
 OperatorTime AttentionTimer::decode(const DecodeBatch& batch) const {
   MOESIM_DCHECK(batch.sequences >= 0 && batch.context_tokens >= 0, "counts are not negative");
   if (idle_ || batch.sequences == 0) return {};
+  OperatorTime time = decode_core(batch);
+  time.time += indexer(batch).time;
+  return time;
+}
+
+OperatorTime AttentionTimer::decode_core(const DecodeBatch& batch) const {
   const auto each = static_cast<double>(batch.queries);
   const double queries = each * static_cast<double>(batch.sequences);
   // Queries of one sequence read the same entries, but each selects its own.
   const double context = cached_ ? static_cast<double>(batch.context_tokens) : 0.0;
-  const Selection s = select(context, queries);
-  const Roof& r = decode_;
+  const double attended = select(context, queries);
   if (decode_curve_) {
-    const DecodeBatch attended{.sequences = batch.sequences,
-                               .context_tokens = std::llround(s.attended),
-                               .hidden_tokens = batch.hidden_tokens,
-                               .queries = batch.queries};
-    return with_indexer(decode_curve_->time(attended), each * s.scored * r.compute_per_index_pair,
-                        s.scored * r.memory_per_index_entry);
+    return decode_curve_->time({.sequences = batch.sequences,
+                                .context_tokens = std::llround(attended),
+                                .hidden_tokens = batch.hidden_tokens,
+                                .queries = batch.queries});
   }
-  const double pairs = each > 1.0 ? select(each * context, queries).attended : s.attended;
-  const double compute = pairs * r.compute_per_pair + each * s.scored * r.compute_per_index_pair +
-                         queries * r.compute_per_token;
-  const double memory = s.attended * r.memory_per_entry + s.scored * r.memory_per_index_entry +
-                        queries * r.memory_per_token;
+  const Roof& r = decode_;
+  const double pairs = each > 1.0 ? select(each * context, queries) : attended;
+  const double compute = pairs * r.compute_per_pair + queries * r.compute_per_token;
+  const double memory = attended * r.memory_per_entry + queries * r.memory_per_token;
   return roofline(r.launch, compute * kSecond, memory * kSecond);
 }
 
@@ -179,28 +198,30 @@ OperatorTime AttentionTimer::prefill(const PrefillBatch& batch) const {
   MOESIM_DCHECK(batch.new_tokens >= 0 && batch.context_tokens >= 0 && batch.pairs >= 0.0,
                 "counts are not negative");
   if (idle_ || batch.new_tokens == 0) return {};
+  OperatorTime time = prefill_core(batch);
+  time.time += indexer(batch).time;
+  return time;
+}
+
+OperatorTime AttentionTimer::prefill_core(const PrefillBatch& batch) const {
   const auto queries = static_cast<double>(batch.new_tokens);
   const double pairs = cached_ ? batch.pairs : 0.0;
   const double context = cached_ ? static_cast<double>(batch.context_tokens) : 0.0;
-  const Roof& r = prefill_;
-  const Selection s = select(pairs, queries);
+  const double attended = select(pairs, queries);
   if (prefill_curve_) {
-    const PrefillBatch attended{.new_tokens = batch.new_tokens,
-                                .context_tokens = std::llround(context * entries_per_token_),
-                                .pairs = s.attended};
-    return with_indexer(prefill_curve_->time(attended), s.scored * r.compute_per_index_pair,
-                        context * entries_per_token_ * r.memory_per_index_entry);
+    return prefill_curve_->time({.new_tokens = batch.new_tokens,
+                                 .context_tokens = std::llround(context * entries_per_token_),
+                                 .pairs = attended});
   }
   // With selection the engine may still attend to everything (short prompts): the cheaper form.
-  double attention = s.attended * r.compute_per_pair;
+  const Roof& r = prefill_;
+  double attention = attended * r.compute_per_pair;
   if (sparse_top_k_ > 0) {
-    attention = std::min(pairs * r.compute_per_pair, s.attended * sparse_prefill_per_pair_);
+    attention = std::min(pairs * r.compute_per_pair, attended * sparse_prefill_per_pair_);
   }
-  const double compute =
-      attention + s.scored * r.compute_per_index_pair + queries * r.compute_per_token;
-  const double entries = context * entries_per_token_;
+  const double compute = attention + queries * r.compute_per_token;
   const double memory =
-      entries * (r.memory_per_entry + r.memory_per_index_entry) + queries * r.memory_per_token;
+      context * entries_per_token_ * r.memory_per_entry + queries * r.memory_per_token;
   return roofline(r.launch, compute * kSecond, memory * kSecond);
 }
 

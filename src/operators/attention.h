@@ -3,8 +3,8 @@
 // Covers GQA/MHA, MLA (decode in absorbed form: every rank reads the latent), windows (sliding and
 // chunked), sparse selection with its indexer, compressed caches and constant-state layers.
 // Model:   operator_time.h with the flops and bytes of docs/models/attention.md; scores and values
-//          are computed in bf16, indexer scores in fp8. Layers of GQA and MHA take fitted curves
-//          instead where they are given (decode_attention_curve.h, prefill_attention_curve.h).
+//          are computed in bf16. Layers of GQA and MHA take fitted curves instead where they are
+//          given (decode_attention_curve.h, prefill_attention_curve.h). The indexer comes on top.
 // Omits:   image tokens of cross-attention; without curves: softmax arithmetic, split-KV
 //          combination traffic, tile quantisation.
 // Layer: operators.
@@ -18,6 +18,7 @@
 #include "catalog/precision.h"
 #include "operators/attention_batch.h"
 #include "operators/attention_curves.h"
+#include "operators/indexer.h"
 #include "operators/operator_time.h"
 
 namespace moesim::operators {
@@ -52,33 +53,38 @@ class AttentionTimer {
   /// causal_pairs() of a chunk under this layer's mask; 0 for layers without a cache.
   [[nodiscard]] double pairs(std::int64_t n, std::int64_t past) const;
 
+  /// For a core that is priced elsewhere (mla_block_curve.h): what of a batch is attended to, and
+  /// what choosing it takes. Queries that verify drafts of one sequence choose alike.
+  [[nodiscard]] DecodeBatch attended(const DecodeBatch& batch) const;
+  /// Pairs of the expanded form that take as long as the cheaper of both forms: all of them
+  /// expanded, or the chosen ones absorbed. Precondition: Mla kind.
+  [[nodiscard]] double attended_pairs(const PrefillBatch& batch) const;
+  [[nodiscard]] OperatorTime indexer(const DecodeBatch& batch) const;
+  [[nodiscard]] OperatorTime indexer(const PrefillBatch& batch) const;
+
  private:
   /// Seconds per unit of work on both roofs.
   struct Roof {
     Seconds launch;
-    double compute_per_pair = 0;        ///< (query, entry) pair attended to
-    double compute_per_index_pair = 0;  ///< pair scored by the indexer
-    double compute_per_token = 0;       ///< query token (Linear)
-    double memory_per_entry = 0;        ///< cache entry read
-    double memory_per_index_entry = 0;  ///< indexer key read
-    double memory_per_token = 0;        ///< query token: query, output, what it adds to the cache
-  };
-  /// Entries (decode) or pairs (prefill) attended to and scored by the indexer.
-  struct Selection {
-    double attended = 0;
-    double scored = 0;
+    double compute_per_pair = 0;   ///< (query, entry) pair attended to
+    double compute_per_token = 0;  ///< query token (Linear)
+    double memory_per_entry = 0;   ///< cache entry read
+    double memory_per_token = 0;   ///< query token: query, output, what it adds to the cache
   };
   void set_softmax(const catalog::Attention& attention, std::int64_t tp, Bytes kv_element,
                    const catalog::Gpu& gpu, const Efficiency& prefill, const Efficiency& decode);
   void set_linear(const catalog::Attention& attention, std::int64_t tp, const catalog::Gpu& gpu,
                   const Efficiency& prefill, const Efficiency& decode);
-  [[nodiscard]] Selection select(double all, double queries) const;
+  /// Entries (decode) or pairs (prefill) attended to, of `all`.
+  [[nodiscard]] double select(double all, double queries) const;
 
-  [[nodiscard]] OperatorTime with_indexer(OperatorTime attention, double compute,
-                                          double memory) const;
+  [[nodiscard]] OperatorTime decode_core(const DecodeBatch& batch) const;
+  [[nodiscard]] OperatorTime prefill_core(const PrefillBatch& batch) const;
 
   Roof decode_;
   Roof prefill_;
+  IndexerTimer decode_indexer_;
+  IndexerTimer prefill_indexer_;
   std::optional<PrefillAttentionCurve> prefill_curve_;
   std::optional<DecodeAttentionCurve> decode_curve_;
   double sparse_prefill_per_pair_ = 0;  ///< MLA with selection: compute of the absorbed form.

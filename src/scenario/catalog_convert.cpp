@@ -243,6 +243,7 @@ catalog::EngineScheduling scheduling(const proto::EngineScheduling& message) {
   catalog::EngineScheduling can{.priority = message.priority(),
                                 .swap = message.swap(),
                                 .prompts_apart = message.prompts_apart(),
+                                .recv_interval = message.recv_interval(),
                                 .holds_prompts = message.holds_prompts(),
                                 .prefix_caching = message.enable_prefix_caching()};
   if (message.preempted_blocks() == proto::EngineScheduling::PROMPT) {

@@ -121,6 +121,7 @@ void convert_engine_profile(const proto::Engine& message, const MessageScope& sc
                              ? catalog::ExpertGroups::OneOrAll
                              : catalog::ExpertGroups::AllRanks;
   engine.low_latency_in_passes = message.low_latency_in_passes();
+  engine.shared_expert_stream_tokens = scope.number("shared_expert_stream_tokens", 0, 0, 1'048'576);
   engine.own_checkpoints = message.own_checkpoints();
 }
 

@@ -105,7 +105,26 @@ void Resolver::resolve_eviction(proto::Scheduler& scheduler) {
           or_engine(catalog_, "leave it out",
                     [](const catalog::EngineScheduling& e) { return e.prompts_apart; }));
   }
+  resolve_recv_interval(scheduler);
   resolve_attention_dp(scheduler);
+}
+
+void Resolver::resolve_recv_interval(proto::Scheduler& scheduler) {
+  constexpr std::int64_t kMost = 10'000;
+  serving::SchedulerSettings& s = scenario_.deployment.scheduler;
+  const catalog::Engine& engine = scenario_.deployment.engine;
+  const std::string path = std::string(kPath) + "scheduler_recv_interval";
+  const auto has = [](const catalog::EngineScheduling& e) { return e.recv_interval; };
+  if (has(engine.scheduling)) {
+    if (!scheduler.has_scheduler_recv_interval()) scheduler.set_scheduler_recv_interval(1);
+    s.recv_interval = checked_count(findings_, path, scheduler.scheduler_recv_interval(), 1, kMost);
+    if (s.recv_interval > 1 && has_layout_ && scenario_.deployment.layout.dp > 1) {
+      error(path, "does not go with attention data parallelism", "leave it out, or set dp to 1");
+    }
+  } else if (scheduler.has_scheduler_recv_interval()) {
+    error(path, fmt::format("{} has no such setting", engine.name),
+          or_engine(catalog_, "leave it out", has));
+  }
 }
 
 void Resolver::resolve_attention_dp(proto::Scheduler& scheduler) {

@@ -100,6 +100,7 @@ class Resolver {
   void resolve_eviction(proto::Scheduler& scheduler);
   void resolve_preemption(proto::Scheduler& scheduler);
   void resolve_admission(proto::Scheduler& scheduler);
+  void resolve_recv_interval(proto::Scheduler& scheduler);
   void resolve_attention_dp(proto::Scheduler& scheduler);
   void resolve_classes(proto::Workload& workload);
   void resolve_sessions(proto::Workload& workload);

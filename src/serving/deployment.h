@@ -56,6 +56,8 @@ struct SchedulerSettings {
       8192;  ///< Tokens of one iteration, all of its sequences together.
   bool enable_chunked_prefill = true;
   bool prompts_apart = false;  ///< Iterations with prompts hold nothing else.
+  /// Decode steps until new requests are looked for.
+  std::int64_t recv_interval = 1;
   SchedulingPolicy policy = SchedulingPolicy::Fcfs;
   PreemptionMode preemption = PreemptionMode::Recompute;
   Bytes swap_space{};  ///< Of the host, for each GPU.

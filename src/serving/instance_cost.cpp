@@ -22,25 +22,36 @@ void ModelCost::Kind::add_attention(const RankBatch& batch, LimitedTime& time) c
         .context_tokens = batch.decode_context[law],
         .hidden_tokens = batch.decode_context[whole_law] - batch.decode_context[law],
         .queries = batch.decode_queries};
-    time.add(block ? block->decode(decode) : attention.decode(decode));
+    if (block) {
+      time.add(block->decode(attention.attended(decode)));
+      time.add(attention.indexer(decode));
+    } else {
+      time.add(attention.decode(decode));
+    }
   }
   if (batch.prefill_tokens > 0) {
-    time.add(block ? block->prefill({.sequences = batch.prefill_chunks,
-                                     .new_tokens = batch.prefill_tokens,
-                                     .context_tokens = batch.prefill_context[law],
-                                     .pairs = batch.prefill_pairs[law]})
-                   : attention.prefill({.new_tokens = batch.prefill_tokens,
-                                        .context_tokens = batch.prefill_context[law],
-                                        .pairs = batch.prefill_pairs[law]}));
+    const operators::PrefillBatch prefill{.new_tokens = batch.prefill_tokens,
+                                          .context_tokens = batch.prefill_context[law],
+                                          .pairs = batch.prefill_pairs[law]};
+    if (block) {
+      time.add(block->prefill({.sequences = batch.prefill_chunks,
+                               .new_tokens = prefill.new_tokens,
+                               .context_tokens = prefill.context_tokens,
+                               .pairs = attention.attended_pairs(prefill)}));
+      time.add(attention.indexer(prefill));
+    } else {
+      time.add(attention.prefill(prefill));
+    }
   }
 }
 
 Seconds ModelCost::Kind::before_core(const RankBatch& batch, const TokenTimes& fixed) const {
   Seconds time = fixed.before_core;
   if (block && batch.decode_sequences > 0) {
-    time += block->decode_before_core({.sequences = batch.decode_sequences,
-                                       .context_tokens = batch.decode_context[law],
-                                       .queries = batch.decode_queries});
+    const operators::DecodeBatch decode{.sequences = batch.decode_sequences,
+                                        .context_tokens = batch.decode_context[law],
+                                        .queries = batch.decode_queries};
+    time += block->decode_before_core(attention.attended(decode)) + attention.indexer(decode).time;
   }
   return time;
 }
@@ -220,7 +231,7 @@ std::span<const StepTime> InstanceCost::price(std::span<const RankBatch> ranks,
     StepTime& time = times_[s] = {};
     StageTimeline* const stage = drawn == nullptr ? nullptr : &drawn->stages.emplace_back();
     if (!moves_.empty()) add_moves(s, time);
-    time_kinds(computed, stages_[s], kind_times_);
+    time_kinds(computed, stages_[s], false, kind_times_);
     if (split) {
       add_overlapped(ranks, s, prefill, stage, time);
     } else {
@@ -257,7 +268,7 @@ void InstanceCost::begin_experts(std::span<const RankBatch> ranks, bool prefill,
   watch_tokens();
 }
 
-void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& stage,
+void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& stage, bool halves,
                               std::vector<KindTime>& times) const {
   const std::size_t kinds = model_->kinds.size();
   const bool reduces = deployment_->layout.tp > 1;
@@ -278,7 +289,7 @@ void InstanceCost::time_kinds(std::span<const RankBatch> ranks, const Stage& sta
       if (batch.tokens() == 0) continue;
       const TokenTimes& fixed = kind.tokens.at(batch.tokens());
       time.attention = fixed.attention;
-      time.feed_forward = fixed.feed_forward;
+      time.feed_forward = halves ? fixed.feed_forward : fixed.feed_forward_beside;
       kind.add_attention(batch, time.attention);
       time.shared = fixed.shared;
       time.before_core = kind.before_core(batch, fixed);

@@ -200,7 +200,8 @@ class InstanceCost {
                       const std::vector<std::vector<GpuId>>& groups);
   /// Index of the stretch.
   static std::size_t add_stretch(Stage& stage, const std::vector<std::int32_t>& layers_of_kind);
-  void time_kinds(std::span<const RankBatch> ranks, const Stage& stage,
+  /// `halves`: of a split iteration, whose shared experts run by themselves.
+  void time_kinds(std::span<const RankBatch> ranks, const Stage& stage, bool halves,
                   std::vector<KindTime>& times) const;
   void spread_tokens(std::span<const RankBatch> ranks, std::vector<std::int32_t>& of_rank) const;
   void add_stretches(std::size_t ranks, const Stage& stage, StepTime& time) const;

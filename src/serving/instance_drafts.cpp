@@ -54,7 +54,7 @@ void InstanceCost::add_draft(std::size_t stage_index, bool prefill, StageTimelin
     drawing.emplace(stage.group.size(), *drawn);
     drawing->start_at(time.total);
   }
-  time_kinds(ranks, stage, kind_times_);
+  time_kinds(ranks, stage, false, kind_times_);
   std::vector<std::int32_t> layers(model_->kinds.size(), 0);
   layers[kind] = 1;
   add_layers(ranks.size(), layers, 1.0, time);

@@ -126,9 +126,8 @@ operators::AttentionTimer Kernels::attention(const catalog::Attention& attention
 
 std::optional<operators::MlaBlockCurve> Kernels::mla_block(const catalog::Attention& attention) {
   const Deployment& d = *deployment_;
-  if (attention.kind != catalog::AttentionKind::Mla || attention.sparse_top_k > 0 || !d.curves ||
-      d.roofline_only.gemm || d.roofline_only.prefill_attention ||
-      d.roofline_only.decode_attention) {
+  if (attention.kind != catalog::AttentionKind::Mla || !d.curves || d.roofline_only.gemm ||
+      d.roofline_only.prefill_attention || d.roofline_only.decode_attention) {
     return std::nullopt;
   }
   const std::string_view cache = cache_format(d.precision.kv_element);

@@ -21,7 +21,7 @@ InstanceCost::OverlappedStage::OverlappedStage(InstanceCost& cost, const Stage& 
   for (std::size_t m = 0; m < 2; ++m) {
     MicroBatch& half = cost.halves_[m];
     half.kind_times.resize(cost.kind_times_.size());
-    cost.time_kinds(half.computed, stage, half.kind_times);
+    cost.time_kinds(half.computed, stage, true, half.kind_times);
     for (KindTime& t : half.kind_times) {
       t.before_core = slowed(half.slow_down, t.before_core, t.attention);
       t.shared = slowed(half.slow_down, t.shared, t.feed_forward);

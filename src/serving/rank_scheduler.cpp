@@ -30,7 +30,24 @@ RankScheduler::RankScheduler(const SchedulerSettings& settings, std::int64_t kv_
 void RankScheduler::enqueue(SequenceIndex index) {
   if (requests_++ == 0) token_ratio_ = first_token_ratio(settings_);
   backlog_ += (*pool_)[index].prefill_target;
-  waiting_.arrive(index);
+  if (settings_.recv_interval == 1) {
+    waiting_.arrive(index);
+  } else {
+    unseen_.push_back(index);
+    unseen_tokens_ += (*pool_)[index].prefill_target;
+  }
+}
+
+void RankScheduler::look_for_requests() {
+  ++steps_unlooked_;
+  const bool idle =
+      waiting_.count() == 0 &&
+      std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.running == 0; });
+  if (steps_unlooked_ < settings_.recv_interval && !ran_prompts_ && !idle) return;
+  steps_unlooked_ = 0;
+  for (const SequenceIndex index : unseen_) waiting_.arrive(index);
+  unseen_.clear();
+  unseen_tokens_ = 0;
 }
 
 std::int64_t RankScheduler::fair_share() const {
@@ -125,6 +142,7 @@ RankBatch RankScheduler::plan(std::size_t lane_index, SimTime now, bool hold_pro
   lane.decoding_in_flight = 0;
   preemptions_before_plan_ = preemptions_;
   if (!received_.empty()) seat_received(lane);
+  if (settings_.recv_interval > 1) look_for_requests();
   const bool mixed = settings_.enable_chunked_prefill && !settings_.prompts_apart;
   RankBatch batch = mixed ? plan_mixed(lane, now, hold_prompts) : plan_separate(lane, now);
   if (batch.tokens() > 0) batch.swapped_blocks = std::exchange(lane.swapped_blocks, 0);
@@ -290,6 +308,7 @@ void RankScheduler::start_decode(Lane& lane, RankBatch& batch) {
 
 void RankScheduler::finish(std::size_t lane_index, SimTime now, StepListener& listener) {
   Lane& lane = lanes_[lane_index];
+  ran_prompts_ = !lane.chunks.empty();
   if (lane.decoding_in_flight > 0) finish_decode(lane, now, listener);
   if (!lane.chunks.empty()) finish_prompts(lane, now, listener);
   lane.decoding_in_flight = 0;

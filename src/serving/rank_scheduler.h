@@ -17,7 +17,8 @@
 // with prompts apart it holds chunks or decoding sequences. With pipeline stages each rank has one
 // lane (micro-batch) per stage; they share queue and blocks. Leading blocks of a prompt that are
 // cached are not computed again (kv_pool.h); those in a lower tier are loaded first, while the
-// prompt holds its seat and blocks. See docs/models/serving.md.
+// prompt holds its seat and blocks. New requests may be looked for every few decode steps only
+// (SchedulerSettings::recv_interval). See docs/models/serving.md.
 // Layer: serving.
 #pragma once
 
@@ -62,7 +63,7 @@ class RankScheduler {
   /// True if an iteration of the lane could have something to run.
   [[nodiscard]] bool has_work(std::size_t lane) const {
     return lanes_[lane].running > 0 || waiting_.count() > 0 || swapped_.count() > 0 ||
-           !received_.empty();
+           !received_.empty() || !unseen_.empty();
   }
   /// Decides the lane's next iteration. An empty batch: nothing can run now. `hold_prompts`:
   /// decoding sequences alone.
@@ -100,13 +101,14 @@ class RankScheduler {
   /// Of these, those that do not run yet: in the queue, on the host, or with their cache on its
   /// way.
   [[nodiscard]] std::int64_t requests_waiting() const {
-    return waiting_.count() + swapped_.count() + expected_;
+    return waiting_.count() + static_cast<std::int64_t>(unseen_.size()) + swapped_.count() +
+           expected_;
   }
   /// Tokens of the KV blocks that are held (not those of prefixes that nobody reads), and those of
   /// prompts in the queue.
   [[nodiscard]] std::int64_t tokens() const {
     return (kv_.total() - kv_.available()) * settings_.block_size + waiting_.tokens() +
-           swapped_.tokens();
+           unseen_tokens_ + swapped_.tokens();
   }
   /// KV blocks and cached prefixes.
   [[nodiscard]] KvPool& kv() { return kv_; }
@@ -169,6 +171,7 @@ class RankScheduler {
     SimTime last_decode_end;
   };
 
+  void look_for_requests();
   RankBatch plan_mixed(Lane& lane, SimTime now, bool hold_prompts);
   RankBatch plan_separate(Lane& lane, SimTime now);
   void make_room_for_decode(Lane& lane);
@@ -232,6 +235,10 @@ class RankScheduler {
   SequencePool* pool_;
   std::vector<Lane> lanes_;
   WaitingQueue waiting_;
+  std::vector<SequenceIndex> unseen_;  ///< Arrived; the scheduler has not looked for them yet.
+  std::int64_t unseen_tokens_ = 0;
+  std::int64_t steps_unlooked_ = 0;  ///< Since it last did.
+  bool ran_prompts_ = false;         ///< The iteration that ended last.
   WaitingQueue swapped_;
   std::optional<SwapSpace> swap_;
   std::int64_t promised_ = 0;  ///< Blocks set apart for sequences here that they do not hold yet.

@@ -14,18 +14,16 @@ constexpr std::size_t kLeastRecords = 3;
 /// Fewer than these must agree twice as well.
 constexpr std::size_t kFewRecords = 6;
 /// Standard error of a corner's mean, as a share of it, at which it gets no more records.
-constexpr double kEnoughCertain = 0.001;
+constexpr double kEnoughCertain = 0.004;
 
 /// Tokens of all its records at which a corner gets no more: the more a batch has, the less its
 /// iterations differ, and the longer each takes to draw.
-constexpr double kMostTokens = 131'072;
+constexpr double kMostTokens = 16'384;
 
-/// Steps of the excess: 0, 1, .. 4, then two an octave.
+/// Steps of the excess: 0, 1, .. 4, then one an octave.
 std::vector<double> make_steps() {
   std::vector<double> steps{0, 1, 2, 3};
-  for (double octave = 4; octave < 1e7; octave *= 2) {
-    for (const double part : {1.0, 1.5}) steps.push_back(octave * part);
-  }
+  for (double octave = 4; octave < 1e7; octave *= 2) steps.push_back(octave);
   return steps;
 }
 
@@ -73,7 +71,7 @@ std::span<const std::int64_t> token_nodes() {
     std::vector<std::int64_t> nodes;
     for (std::int64_t n = 0; n < 32; ++n) nodes.push_back(n);
     for (std::int64_t octave = 32; octave <= std::int64_t{1} << 32; octave *= 2) {
-      const std::int64_t parts = octave < 4096 ? 8 : 4;
+      const std::int64_t parts = octave < 1024 ? 8 : 4;
       for (std::int64_t part = parts; part < 2 * parts; ++part) {
         nodes.push_back(octave * part / parts);
       }
@@ -189,8 +187,8 @@ void SampledExperts::add_record(std::size_t corner, std::span<const RankBatch> r
   const double allowed = at.records.size() < kFewRecords ? 0.5 * kEnoughCertain : kEnoughCertain;
   const bool certain = squares <= allowed * allowed * n * (n - 1.0);
   const bool enough = n * static_cast<double>(at.tokens) >= kMostTokens;
-  at.complete = at.records.size() >= kMostRecords ||
-                (at.records.size() >= kLeastRecords && (certain || enough));
+  at.complete = at.records.size() >= kMostRecords || enough ||
+                (at.records.size() >= kLeastRecords && certain);
 }
 
 std::size_t SampledExperts::choose() {

@@ -52,7 +52,7 @@ struct BatchKind {
 };
 
 /// Points between which times are interpolated: every integer up to 32, then eight an octave, from
-/// 4,096 on four.
+/// 1,024 on four.
 [[nodiscard]] std::span<const std::int64_t> token_nodes();
 
 /// The batch of `ranks` moved to `tokens` tokens of which the fullest rank has `largest` (exactly

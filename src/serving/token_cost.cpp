@@ -7,6 +7,9 @@
 namespace moesim::serving {
 namespace {
 
+/// Small kernels of an indexer beside its multiplies, as list_indexer() counts them.
+constexpr int kIndexerPasses = 8;
+
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
@@ -14,13 +17,13 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 LayerTokenCost::LayerTokenCost(const Deployment& deployment, const catalog::LayerKind& kind,
                                bool whole_block, Kernels& kernels)
     : deployment_(&deployment) {
-  list_attention(kind.attention);
-  has_attention_ = !attention_gemms_.empty();
-  if (whole_block) {
-    // What is left of it: the norm before it with its residual.
-    attention_gemms_.clear();
-    attention_pass_elements_ = static_cast<double>(4 * deployment.model.hidden);
-    attention_kernels_ = 1;
+  list_indexer(kind.attention);
+  if (!whole_block) list_attention(kind.attention);
+  has_attention_ = whole_block || !attention_gemms_.empty();
+  projects_last_ = has_attention_ && !whole_block;
+  if (has_attention_) {  // norm with residual: two reads and two writes of the hidden state
+    attention_pass_elements_ += static_cast<double>(4 * deployment.model.hidden);
+    ++attention_kernels_;
   }
   list_feed_forward(kind.feed_forward);
   choose_timers(StepPart::Attention, attention_gemms_, kernels);
@@ -56,14 +59,20 @@ void LayerTokenCost::list_attention(const catalog::Attention& a) {
           deployment_->model.hidden);
       break;
   }
-  if (a.index_heads > 0) {  // indexer of sparse attention: queries from the latent, keys, weights
-    add_attention(a.index_heads * a.index_dim,
-                  a.q_lora_rank > 0 ? a.q_lora_rank : deployment_->model.hidden);
-    add_attention(a.index_dim + a.index_heads, deployment_->model.hidden);
-  }
-  // Norm with residual: two reads and two writes of the hidden state.
-  attention_pass_elements_ += static_cast<double>(4 * deployment_->model.hidden);
-  attention_kernels_ = 2;
+  ++attention_kernels_;  // rotary embedding and cache write
+}
+
+void LayerTokenCost::list_indexer(const catalog::Attention& a) {
+  if (a.index_heads == 0) return;
+  // Queries from the latent; keys, and weights of the heads, from the hidden state.
+  const std::int64_t queries = a.index_heads * a.index_dim;
+  add_attention(queries, a.q_lora_rank > 0 ? a.q_lora_rank : deployment_->model.hidden);
+  add_attention(a.index_dim + a.index_heads, deployment_->model.hidden);
+  // Queries and keys together: rotary embedding; each: Hadamard transform, quantisation; keys: norm
+  // and cache write; weights: scaled by those of the quantised queries. Each reads and writes.
+  attention_pass_elements_ +=
+      static_cast<double>(2 * (3 * queries + 5 * a.index_dim + a.index_heads));
+  attention_kernels_ += kIndexerPasses;
 }
 
 void LayerTokenCost::add_attention(std::int64_t n, std::int64_t k) {
@@ -148,6 +157,16 @@ void LayerTokenCost::run(const std::vector<Gemm>& gemms, std::int64_t tokens,
   for (const Gemm& g : gemms) time.add(gemm_time(g, tokens));
 }
 
+operators::OperatorTime LayerTokenCost::time_beside(const Gemm& gemm, std::int64_t tokens,
+                                                    const operators::OperatorTime& alone) const {
+  const Deployment& d = *deployment_;
+  if (tokens > d.engine.shared_expert_stream_tokens) return alone;
+  const Bytes weights = static_cast<double>(gemm.n * gemm.k) * gemm.format->bytes_per_weight();
+  const operators::OperatorTime reading =
+      operators::memory_pass_time(weights, 0, d.cluster.gpu, d.efficiency.memory_pass);
+  return reading.time < alone.time ? reading : alone;
+}
+
 const TokenTimes& LayerTokenCost::compute(std::int64_t tokens) {
   const auto i = static_cast<std::size_t>(tokens);
   if (i >= known_.size()) known_.resize(i + 1);
@@ -164,14 +183,17 @@ const TokenTimes& LayerTokenCost::compute(std::int64_t tokens) {
   run(attention_gemms_, tokens, times.attention);
   pass(attention_pass_elements_, attention_kernels_, times.attention);
   times.before_core = times.attention.sum();
-  if (!attention_gemms_.empty()) {  // the last projection follows the core
+  if (projects_last_) {
     times.before_core -= gemm_time(attention_gemms_.back(), tokens).time;
   }
-  run(feed_forward_gemms_, tokens, times.feed_forward);
   for (const Gemm& g : feed_forward_gemms_) {
-    if (g.shared) times.shared += gemm_time(g, tokens).time;
+    const operators::OperatorTime time = gemm_time(g, tokens);
+    times.feed_forward.add(time);
+    times.feed_forward_beside.add(g.shared ? time_beside(g, tokens, time) : time);
+    if (g.shared) times.shared += time.time;
   }
   pass(feed_forward_pass_elements_, feed_forward_kernels_, times.feed_forward);
+  pass(feed_forward_pass_elements_, feed_forward_kernels_, times.feed_forward_beside);
   known_[i] = times;
   return known_[i];
 }

@@ -20,8 +20,9 @@ namespace moesim::serving {
 struct TokenTimes {
   LimitedTime attention;     ///< Norm, projections in and out, rotary embedding, cache write.
   LimitedTime feed_forward;  ///< Norm, dense block; or router and shared experts.
-  Seconds before_core;       ///< Of attention: norm, projections of queries, keys and values.
-  Seconds shared;            ///< Of the feed-forward: shared experts.
+  LimitedTime feed_forward_beside;  ///< The same with shared experts beside the routed ones.
+  Seconds before_core;  ///< Of attention: norm, projections of queries, keys and values.
+  Seconds shared;       ///< Of the feed-forward: shared experts.
   bool known = false;
 };
 
@@ -52,8 +53,13 @@ class LayerTokenCost {
   [[nodiscard]] operators::OperatorTime gemm_time(const Gemm& gemm, std::int64_t tokens) const {
     return timers_[gemm.timer].time({.m = tokens, .n = gemm.n, .k = gemm.k});
   }
+  /// What the shared experts' GEMM, which takes so long alone, adds where the engine runs them on a
+  /// second stream beside the routed ones: the memory bandwidth its weights take from those.
+  [[nodiscard]] operators::OperatorTime time_beside(const Gemm& gemm, std::int64_t tokens,
+                                                    const operators::OperatorTime& alone) const;
   void run(const std::vector<Gemm>& gemms, std::int64_t tokens, LimitedTime& time) const;
   void list_attention(const catalog::Attention& attention);
+  void list_indexer(const catalog::Attention& attention);
   void list_grouped_query(const catalog::Attention& attention);
   void list_latent(const catalog::Attention& attention);
   void add_attention(std::int64_t n, std::int64_t k);
@@ -63,6 +69,7 @@ class LayerTokenCost {
   std::vector<operators::GemmTimer> timers_;
   std::vector<const catalog::WeightFormat*> timed_formats_;  ///< Of timers_.
   bool has_attention_ = false;
+  bool projects_last_ = false;  ///< The last GEMM of attention follows its core.
   std::vector<Gemm> attention_gemms_;
   std::vector<Gemm> feed_forward_gemms_;
   double attention_pass_elements_ = 0;  ///< Activation elements moved per token by small kernels.

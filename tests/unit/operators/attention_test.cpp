@@ -146,14 +146,38 @@ TEST_CASE("AttentionTimer: sparse selection attends to top-k and scores everythi
   dsa.index_heads = 64;
   dsa.index_dim = 128;
   dsa.index_cache_bytes = 132;
-  // One sequence of 100'000: 2048 entries of 1152 B, 100'000 index keys of 132 B, and 279'680 B of
-  // query, output and new entry: 15'838'976 B, 15.839 us. Arithmetic: 2048 * 278'528 / 1e15 +
-  // 100'000 * 2 * 64 * 128 / 2e15 = 1.39 us.
+  // One sequence of 100'000: 2048 entries of 1152 B and 279'680 B of query, output and new entry
+  // are 2'638'976 B, 2.639 us (arithmetic: 2048 * 278'528 / 1e15 = 0.57 us). The indexer reads
+  // 100'000 keys of 132 B, writes and reads as many scores of 4 B: 14 us (arithmetic: 100'000 * 2 *
+  // 64 * 128 / 2e15 = 0.82 us).
   const OperatorTime t = timer(dsa).decode({.sequences = 1, .context_tokens = 100'000});
-  CHECK_THAT(t.time / 1.0_us, WithinRel(15.838976, 1e-12));
-  // Below top-k all is read: as dense attention plus the index keys.
+  CHECK_THAT(t.time / 1.0_us, WithinRel(2.638976 + 14.0, 1e-12));
+  // Below top-k all is read: as dense attention, plus keys and scores.
   const OperatorTime few = timer(dsa).decode({.sequences = 1, .context_tokens = 1000});
-  CHECK_THAT((few.time - timer(mla()).decode({1, 1000}).time) / 1.0_us, WithinRel(0.132, 1e-9));
+  CHECK_THAT((few.time - timer(mla()).decode({1, 1000}).time) / 1.0_us, WithinRel(0.14, 1e-9));
+}
+
+TEST_CASE("AttentionTimer: what a core priced elsewhere is asked for under selection",
+          "[operators][oracle]") {
+  Attention dsa = mla();
+  dsa.sparse_top_k = 2048;
+  dsa.index_heads = 64;
+  dsa.index_dim = 128;
+  dsa.index_cache_bytes = 132;
+  const AttentionTimer t = timer(dsa);
+  // Two sequences choose 2048 entries each, however many tokens of each verify drafts.
+  const DecodeBatch far{.sequences = 2, .context_tokens = 100'000, .queries = 3};
+  CHECK(t.attended(far).context_tokens == 4096);
+  CHECK(t.attended(far).queries == 3);
+  CHECK(t.attended({.sequences = 2, .context_tokens = 3000}).context_tokens == 3000);
+  // 1000 tokens after 99'000: 2'048'000 absorbed pairs of 278'528 flops cost what 6'963'200
+  // expanded ones of 81'920 do; 1000 after none are dense.
+  CHECK_THAT(t.attended_pairs({1000, 100'000, t.pairs(1000, 99'000)}),
+             WithinRel(6'963'200.0, 1e-12));
+  CHECK(t.attended_pairs({1000, 1000, t.pairs(1000, 0)}) == t.pairs(1000, 0));
+  // Each of three queries scores all: 300'000 scores written and read, 100'000 keys read.
+  CHECK_THAT(t.indexer(far).time / 1.0_us, WithinRel(13.2 + 2.4, 1e-12));
+  CHECK(timer(mla()).indexer(far).time == Seconds{});
 }
 
 TEST_CASE("AttentionTimer: sparse prefill takes the cheaper of both forms", "[operators][oracle]") {

@@ -83,6 +83,16 @@ TEST_CASE("eviction: engines have their ways, which are read and refused") {
   const std::string careful = "deployment.scheduler.schedule_conservativeness=1.3";
   CHECK(scheduler({"deployment.engine=SGLang", careful}).conservativeness == 1.3);
   CHECK_THAT(mistakes(kSmall, {careful}), contains_text("vLLM has no such setting"));
+  const std::string late = "deployment.scheduler.scheduler_recv_interval=30";
+  CHECK(sglang.recv_interval == 1);
+  CHECK(scheduler({"deployment.engine=SGLang", late}).recv_interval == 30);
+  CHECK_THAT(mistakes(kSmall, {late}), contains_text("use an engine that has it: SGLang"));
+  CHECK_THAT(mistakes("model: \"Mixtral-8x7B-v0.1\" cluster { gpu: \"H100-SXM\" gpus_per_node: 8 } "
+                      "deployment { engine: \"SGLang\" dp: 8 ep: 8 } workload { concurrency: 4 "
+                      "input { fixed_tokens: 100 } output { fixed_tokens: 10 } } "
+                      "simulation { max_requests: 10 }",
+                      {late}),
+             contains_text("does not go with attention data parallelism"));
   const std::string swap = "deployment.scheduler.preemption_mode=SWAP";
   const auto v0 = scheduler({"deployment.engine=vLLM V0", swap});
   CHECK(v0.preemption == serving::PreemptionMode::Swap);

@@ -45,6 +45,37 @@ TEST_CASE("admission: with blocks set apart to the end nothing is evicted", "[se
   CHECK(beside.run()[0].prefill_tokens == 16);
 }
 
+TEST_CASE("admission: requests are looked for every few decode steps", "[serving][oracle]") {
+  // Request 0 is taken up at once, since nothing runs, and decodes 19 steps after its prompt. After
+  // the prompt's iteration the scheduler looks again; then after every fifth step.
+  SchedulerSettings settings = toy_settings();
+  settings.prompts_apart = true;
+  settings.recv_interval = 5;
+  Rank rank(settings, 100);
+  rank.add(0, 0, 8, 20);
+  CHECK(rank.step().prefill_tokens == 8);
+  CHECK(rank.step().decode_sequences == 1);
+  rank.add(1, 0, 4, 20);
+  rank.add(2, 0, 4, 20);
+  CHECK(rank.scheduler.requests() == 3);
+  CHECK(rank.scheduler.requests_waiting() == 2);
+  for (int step = 2; step <= 5; ++step) CHECK(rank.step().decode_sequences == 1);
+  CHECK(rank.step().prefill_tokens == 8);
+  CHECK(rank.scheduler.requests_waiting() == 0);
+  // What came during an iteration with prompts is seen when it ends.
+  rank.add(3, 0, 4, 20);
+  CHECK(rank.step().prefill_tokens == 4);
+  CHECK(rank.step().decode_sequences == 4);
+  // Each step looked for anew would have begun request 1 at once.
+  settings.recv_interval = 1;
+  Rank prompt(settings, 100);
+  prompt.add(0, 0, 8, 20);
+  CHECK(prompt.step().prefill_tokens == 8);
+  CHECK(prompt.step().decode_sequences == 1);
+  prompt.add(1, 0, 4, 20);
+  CHECK(prompt.step().prefill_tokens == 4);
+}
+
 TEST_CASE("admission: a share of the running answers is kept free", "[serving][oracle]") {
   // 20 blocks of 1 token. Request 0: 6 in, 10 out. When it decodes, 6 tokens are stored and 9 are
   // still to come, of which 0.7 are kept free: trunc(6.3) = 6 of 14. Request 1 of 4 in and 3 out
