@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -103,7 +104,16 @@ std::string family_of(const std::string& architecture) {
   return architecture.substr(0, architecture.find(' '));
 }
 
-Constants fit(const std::vector<const FitRow*>& rows) {
+/// Those whose parallelism is known, if they suffice.
+std::vector<const FitRow*> trusted(const std::vector<const FitRow*>& rows) {
+  std::vector<const FitRow*> known;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(known),
+               [](const FitRow* row) { return !row->run->repaired; });
+  return known.size() >= 2 * kConstants ? known : rows;
+}
+
+Constants fit(const std::vector<const FitRow*>& all) {
+  const std::vector<const FitRow*> rows = trusted(all);
   std::vector<double> measured;
   std::set<std::string> models;
   for (const FitRow* row : rows) models.insert(row->run->model);
@@ -181,6 +191,7 @@ catalog::EngineOverhead fit_group(const std::string& engine, const std::string& 
     }
   }
   const Constants c = fit(rows);
+  const std::vector<const FitRow*> fitted = trusted(rows);
   left_out.insert(left_out.end(), predictions.begin(), predictions.end());
   return {.engine = engine,
           .architecture = family,
@@ -190,8 +201,8 @@ catalog::EngineOverhead fit_group(const std::string& engine, const std::string& 
           .per_sequence = c[2] * 1.0_us,
           .prompt_layer = c[3] * 1.0_us,
           .per_request = c[4] * 1.0_ms,
-          .rows = static_cast<std::int64_t>(rows.size()),
-          .deployments = static_cast<std::int64_t>(fold.size()),
+          .rows = static_cast<std::int64_t>(fitted.size()),
+          .deployments = static_cast<std::int64_t>(folds_of(fitted).size()),
           .ttft = band(
               predictions, [](const Prediction& p) { return p.ttft; },
               [](const Prediction& p) { return p.row->run->ttft; }),
