@@ -190,6 +190,12 @@ void Resolver::check_pools() {
           fmt::format("lower their replicas or set cluster.nodes to {}",
                       (gpus + decode.cluster.gpus_per_node - 1) / decode.cluster.gpus_per_node));
   }
+  for (const auto& [name, pool] : {std::pair("prefill", &prefill), std::pair("decode", &decode)}) {
+    if (pool->scheduler.recv_interval == 1) continue;
+    error(fmt::format("deployment.{}.scheduler.scheduler_recv_interval", name),
+          "does nothing in a pool: prefill pools do not decode, decode pools receive caches",
+          "leave it out");
+  }
   for (const serving::HandoverProblem& problem : serving::check_handover(prefill, decode)) {
     error("deployment.decode." + problem.field, problem.message, problem.hint);
   }

@@ -8,7 +8,8 @@
 namespace moesim::serving {
 namespace {
 
-/// Records of a corner at most, and at least before its mean may be certain enough.
+/// Records of a corner at most, and at least before its mean may be certain enough (large batches
+/// need fewer: kMostTokens).
 constexpr std::size_t kMostRecords = 16;
 constexpr std::size_t kLeastRecords = 3;
 /// Fewer than these must agree twice as well.

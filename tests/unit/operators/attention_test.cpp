@@ -139,13 +139,19 @@ TEST_CASE("AttentionTimer: FlashMLA's published rate bounds a long decode on an 
   CHECK((time.time - set.decode_attention.launch) / 1.0_us < 310.0);
 }
 
-TEST_CASE("AttentionTimer: sparse selection attends to top-k and scores everything",
-          "[operators][oracle]") {
+/// As in DeepSeek-V3.2.
+Attention sparse_mla() {
   Attention dsa = mla();
   dsa.sparse_top_k = 2048;
   dsa.index_heads = 64;
   dsa.index_dim = 128;
   dsa.index_cache_bytes = 132;
+  return dsa;
+}
+
+TEST_CASE("AttentionTimer: sparse selection attends to top-k and scores everything",
+          "[operators][oracle]") {
+  const Attention dsa = sparse_mla();
   // One sequence of 100'000: 2048 entries of 1152 B and 279'680 B of query, output and new entry
   // are 2'638'976 B, 2.639 us (arithmetic: 2048 * 278'528 / 1e15 = 0.57 us). The indexer reads
   // 100'000 keys of 132 B, writes and reads as many scores of 4 B: 14 us (arithmetic: 100'000 * 2 *
@@ -159,11 +165,7 @@ TEST_CASE("AttentionTimer: sparse selection attends to top-k and scores everythi
 
 TEST_CASE("AttentionTimer: what a core priced elsewhere is asked for under selection",
           "[operators][oracle]") {
-  Attention dsa = mla();
-  dsa.sparse_top_k = 2048;
-  dsa.index_heads = 64;
-  dsa.index_dim = 128;
-  dsa.index_cache_bytes = 132;
+  const Attention dsa = sparse_mla();
   const AttentionTimer t = timer(dsa);
   // Two sequences choose 2048 entries each, however many tokens of each verify drafts.
   const DecodeBatch far{.sequences = 2, .context_tokens = 100'000, .queries = 3};
