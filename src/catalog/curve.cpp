@@ -14,21 +14,39 @@ ErrorBand wider(const ErrorBand& a, const ErrorBand& b) {
           .high = std::max(a.high, b.high)};
 }
 
+namespace {
+
+/// Best measured multiply over the data sheet; 0 if not published.
+double best_share(const Gpu& gpu, MathFormat format) {
+  const FlopsPerSecond best = format == MathFormat::Bf16  ? gpu.measured_bf16
+                              : format == MathFormat::Fp8 ? gpu.measured_fp8
+                                                          : FlopsPerSecond{};
+  const FlopsPerSecond sheet = format == MathFormat::Bf16 ? gpu.bf16 : gpu.fp8;
+  return best > FlopsPerSecond{} && sheet > FlopsPerSecond{} ? best / sheet : 0.0;
+}
+
+}  // namespace
+
+bool best_multiplies_known(const Gpu& gpu, const Gpu& measured, MathFormat format) {
+  return best_share(gpu, format) > 0.0 && best_share(measured, format) > 0.0;
+}
+
 Gpu achievable(const Gpu& gpu, const Gpu& measured) {
   Gpu seen = gpu;
   if (gpu.name == measured.name) return seen;
-  const auto share = [](FlopsPerSecond best, FlopsPerSecond sheet, FlopsPerSecond measured_best,
-                        FlopsPerSecond measured_sheet) {
-    const FlopsPerSecond none;
-    if (best <= none || sheet <= none || measured_best <= none || measured_sheet <= none) {
-      return 1.0;
+  const bool alike = gpu.architecture == measured.architecture;
+  double share = 1.0;
+  const auto next = [&](MathFormat format) {
+    if (best_multiplies_known(gpu, measured, format)) {
+      share = std::min(1.0, best_share(gpu, format) / best_share(measured, format));
+    } else if (alike) {
+      share = 1.0;
     }
-    return std::min(1.0, (best / sheet) / (measured_best / measured_sheet));
+    return share;
   };
-  seen.bf16 *= share(gpu.measured_bf16, gpu.bf16, measured.measured_bf16, measured.bf16);
-  const double narrow = share(gpu.measured_fp8, gpu.fp8, measured.measured_fp8, measured.fp8);
-  seen.fp8 *= narrow;
-  seen.fp4 *= narrow;
+  seen.bf16 *= next(MathFormat::Bf16);
+  seen.fp8 *= next(MathFormat::Fp8);
+  seen.fp4 *= next(MathFormat::Fp4);
   return seen;
 }
 

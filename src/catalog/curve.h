@@ -66,9 +66,14 @@ struct CurveMatch {
   const Gpu* gpu = nullptr;  ///< That the curve was fitted on; lives as long as the set.
 };
 
+/// Whether the best measured multiply in the format is published of both GPUs.
+[[nodiscard]] bool best_multiplies_known(const Gpu& gpu, const Gpu& measured, MathFormat format);
+
 /// `gpu` as a curve fitted on `measured` should see it: its data sheet, with arithmetic lowered as
 /// far as its best measured multiply falls short of the data sheet more than that of `measured`
-/// does. The same GPU, or one without published multiplies, stays as it is.
+/// does. Between architectures a narrow format whose best multiply is not published of both falls
+/// short as the next wider one does. The same GPU, or one without published multiplies, stays as it
+/// is.
 [[nodiscard]] Gpu achievable(const Gpu& gpu, const Gpu& measured);
 
 class CurveSet {

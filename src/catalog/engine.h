@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -115,6 +116,7 @@ enum class All2AllBackend {
   AllGather,         ///< Every token to every rank, sums back by reduce-scatter.
   DeepEpLowLatency,  ///< DeepEP's low-latency kernels, for prompts too.
   AllReduce,         ///< Every token to every rank, all sums to every rank.
+  NvLink,            ///< Once to each rank of one NVLink domain: FlashInfer's, TensorRT-LLM's.
 };
 
 /// Whether every token goes to every rank.
@@ -154,6 +156,8 @@ struct Engine {
   EngineGraphs graphs{};
   EngineOverlap overlap{};
   std::vector<All2AllBackend> all2all;  ///< That it has beside Auto.
+  /// Auto takes NvLink where all ranks lie in one NVLink domain of more GPUs than this.
+  std::optional<std::int64_t> nvlink_exchange_beyond;
   ExpertGroups expert_groups = ExpertGroups::AllRanks;
   /// Batches beyond the low-latency buffers go in several exchanges, each with its experts.
   bool low_latency_in_passes = false;

@@ -221,6 +221,8 @@ std::string way_of(catalog::All2AllBackend how) {
       return "DEEPEP_LOW_LATENCY";
     case catalog::All2AllBackend::AllGather:
       return "ALLGATHER_REDUCESCATTER";
+    case catalog::All2AllBackend::NvLink:
+      return "FLASHINFER_ALL2ALLV";
     case catalog::All2AllBackend::AllReduce:
       break;
   }

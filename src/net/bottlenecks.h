@@ -114,6 +114,10 @@ class Bottlenecks {
   };
 
   static std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
+  /// The largest whole number of quanta that is not above a share. Shares are below 2^53.
+  static double whole(double share) {
+    return static_cast<double>(static_cast<std::int64_t>(share));
+  }
   [[nodiscard]] std::span<const std::int32_t> path(const Class& c) const {
     return {path_.data() + c.first, c.hops};
   }

@@ -58,17 +58,19 @@ AttentionCurves find_attention_curves(const catalog::CurveSet& curves, const cat
   if (found.prefill_match) {
     const catalog::Curve& curve = *found.prefill_match->curve;
     const MathFormat math = curve.key.dtype == "fp8" ? MathFormat::Fp8 : MathFormat::Bf16;
-    found.prefill.emplace(catalog::achievable(gpu, *found.prefill_match->gpu), heads, kv_element,
-                          math, values_of(curve, PrefillAttentionCurve::coefficients()));
+    found.prefill.emplace(
+        catalog::achievable(gpu, *found.prefill_match->gpu), heads, kv_element, math,
+        values_for(gpu, *found.prefill_match, PrefillAttentionCurve::coefficients()));
   }
   found.decode_match = find(curves, "attention_decode", gpu, dtypes, engine, borrowed,
                             DecodeAttentionCurve::variant(engine, heads));
   if (found.decode_match) {
     // Decode multiplies in bf16 whatever the cache holds.
     const catalog::Curve& curve = *found.decode_match->curve;
-    found.decode.emplace(catalog::achievable(gpu, *found.decode_match->gpu), heads, kv_element,
-                         MathFormat::Bf16, curve.key.variant,
-                         values_of(curve, DecodeAttentionCurve::coefficients()));
+    found.decode.emplace(
+        catalog::achievable(gpu, *found.decode_match->gpu), heads, kv_element, MathFormat::Bf16,
+        curve.key.variant,
+        values_for(gpu, *found.decode_match, DecodeAttentionCurve::coefficients()));
   }
   return found;
 }

@@ -14,6 +14,7 @@
 #include "operators/engine_all_reduce_curve.h"
 #include "operators/expert_curve.h"
 #include "operators/gemm_curve.h"
+#include "operators/kernel_format.h"
 #include "operators/mla_block_curve.h"
 #include "operators/mla_decode_curve.h"
 #include "operators/mla_prefill_curve.h"
@@ -52,6 +53,18 @@ const std::vector<Operation>& operations() {
   return all;
 }
 
+/// Arithmetic per multiprocessor of `gpu` over that of `measured` in the format `dtype`.
+double arithmetic_ratio(const catalog::Gpu& gpu, const catalog::Gpu& measured,
+                        std::string_view dtype) {
+  const auto format = kernel_format(dtype);
+  if (!format || gpu.architecture != measured.architecture || gpu.sms <= 0 || measured.sms <= 0 ||
+      catalog::best_multiplies_known(gpu, measured, format->math)) {
+    return 1.0;
+  }
+  return (gpu.peak(format->math) / static_cast<double>(gpu.sms)) /
+         (measured.peak(format->math) / static_cast<double>(measured.sms));
+}
+
 }  // namespace
 
 std::span<const CoefficientSpec> coefficients_of(std::string_view operation) {
@@ -84,9 +97,26 @@ std::vector<double> values_of(const catalog::Curve& curve, std::span<const Coeff
   return values;
 }
 
-std::vector<double> carried(std::vector<double> values, std::span<const CoefficientSpec> specs) {
+std::vector<double> carried(std::vector<double> values, std::span<const CoefficientSpec> specs,
+                            double ratio) {
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    if (specs[i].stays) values[i] = 0.0;
+    double& value = values[i];
+    switch (specs[i].carried) {
+      case Carried::AsItIs:
+        break;
+      case Carried::Nowhere:
+        value = 0.0;
+        break;
+      case Carried::ShareOfPeak:
+        value = 1.0 / (1.0 + (1.0 / value - 1.0) * ratio);
+        break;
+      case Carried::TimesPeak:
+        value = 1.0 + (value - 1.0) * ratio;
+        break;
+      case Carried::BeyondPeak:
+        value *= ratio;
+        break;
+    }
   }
   return values;
 }
@@ -94,7 +124,9 @@ std::vector<double> carried(std::vector<double> values, std::span<const Coeffici
 std::vector<double> values_for(const catalog::Gpu& gpu, const catalog::CurveMatch& match,
                                std::span<const CoefficientSpec> specs) {
   std::vector<double> values = values_of(*match.curve, specs);
-  return match.gpu->name == gpu.name ? values : carried(std::move(values), specs);
+  if (match.gpu->name == gpu.name) return values;
+  return carried(std::move(values), specs,
+                 arithmetic_ratio(gpu, *match.gpu, match.curve->key.dtype));
 }
 
 }  // namespace moesim::operators

@@ -13,6 +13,18 @@
 
 namespace moesim::operators {
 
+/// What becomes of a coefficient on a GPU of the same architecture with another rate of arithmetic
+/// per multiprocessor. Of a kernel that arithmetic binds, the time beyond that of its flops at the
+/// peak (loads into the multiprocessor, addresses, exponentials) is work of the multiprocessor
+/// outside its tensor cores, and stays what it is in seconds. With r the ratio of the rates:
+enum class Carried {
+  AsItIs,
+  Nowhere,      ///< Of the measured board alone (its power limit, say): 0 on every other GPU.
+  ShareOfPeak,  ///< s of the peak becomes 1 / (1 + (1/s - 1) r).
+  TimesPeak,    ///< a times the time at the peak becomes 1 + (a - 1) r.
+  BeyondPeak,   ///< x times the time at the peak, on top of it, becomes x r.
+};
+
 /// One coefficient. A positive `lower` bound says that it varies by factors (fitted as a
 /// logarithm).
 struct CoefficientSpec {
@@ -20,8 +32,7 @@ struct CoefficientSpec {
   double start = 0;
   double lower = 0;
   double upper = 0;
-  /// Of the measured board alone (its power limit, say): on another GPU the coefficient is 0.
-  bool stays = false;
+  Carried carried = Carried::AsItIs;
 };
 
 /// Coefficients of the curves of `operation`, in the order their class takes them; empty if there
@@ -33,10 +44,13 @@ struct CoefficientSpec {
 /// Values of a curve in the order of `specs`. Precondition: the curve has each of them.
 [[nodiscard]] std::vector<double> values_of(const catalog::Curve& curve,
                                             std::span<const CoefficientSpec> specs);
-/// The same without what stays with the GPU of the curve, for another one.
+/// The same for another GPU, with `ratio` times the arithmetic per multiprocessor.
 [[nodiscard]] std::vector<double> carried(std::vector<double> values,
-                                          std::span<const CoefficientSpec> specs);
-/// Values of the curve found for `gpu`: its own, or carried from another GPU.
+                                          std::span<const CoefficientSpec> specs,
+                                          double ratio = 1.0);
+/// Values of the curve found for `gpu`: its own, or carried from another GPU. The ratio is 1
+/// between architectures, whose kernels are others, and where the best multiplies of both are known
+/// (catalog::achievable).
 [[nodiscard]] std::vector<double> values_for(const catalog::Gpu& gpu,
                                              const catalog::CurveMatch& match,
                                              std::span<const CoefficientSpec> specs);

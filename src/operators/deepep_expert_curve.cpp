@@ -15,7 +15,7 @@ constexpr std::array<CoefficientSpec, 6> kSpecs{{
     {"host_us", 200.0, 0.1, 1000.0},
     {"base_us", 20.0, 0.1, 500.0},
     {"memory_efficiency", 0.8, 0.2, 1.0},
-    {"compute_efficiency", 0.6, 0.05, 1.0},
+    {"compute_efficiency", 0.6, 0.05, 1.0, Carried::ShareOfPeak},
     {"group_passes", 2.0, 1e-3, 50.0},
     {"expert_us", 0.5, 1e-3, 5.0},
 }};

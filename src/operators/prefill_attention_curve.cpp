@@ -30,7 +30,7 @@ constexpr std::array<CoefficientSpec, 10> kSpecs{{
     {"far_memory", 1.0, 0.05, 20.0},
     {"near_share", 0.7, 0.05, 1.0},
     {"far_megabytes", 100.0, 5.0, 10000.0},
-    {"arithmetic", 1.5, 1.0, 50.0},
+    {"arithmetic", 1.5, 1.0, 50.0, Carried::TimesPeak},
     {"diagonal", 1.0, 0.01, 100.0},
     {"tile_us", 1.0, 0.001, 20.0},
     {"key_ns", 10.0, 0.5, 500.0},

@@ -112,6 +112,9 @@ void convert_engine_profile(const proto::Engine& message, const MessageScope& sc
       case proto::ALLGATHER_ALLREDUCE:
         engine.all2all.push_back(catalog::All2AllBackend::AllReduce);
         break;
+      case proto::FLASHINFER_ALL2ALLV:
+        engine.all2all.push_back(catalog::All2AllBackend::NvLink);
+        break;
       default:
         scope.error("all2all_backend", "AUTO is always there", "leave it out");
     }
@@ -122,6 +125,9 @@ void convert_engine_profile(const proto::Engine& message, const MessageScope& sc
                              : catalog::ExpertGroups::AllRanks;
   engine.low_latency_in_passes = message.low_latency_in_passes();
   engine.shared_expert_stream_tokens = scope.number("shared_expert_stream_tokens", 0, 0, 1'048'576);
+  if (message.has_nvlink_exchange_beyond()) {
+    engine.nvlink_exchange_beyond = scope.number("nvlink_exchange_beyond", 0, 0, 1'048'576);
+  }
   engine.own_checkpoints = message.own_checkpoints();
 }
 

@@ -46,13 +46,14 @@ class PlacementResolver {
     batch();
     if (message_.has_scenario()) {
       read_scenario();
+      if (task_.scenario) shape_of_scenario();
     } else if (message_.has_model()) {
       read_model();
     }
     findings_.throw_if_any();
     PlacementRouting(message_, origin_, findings_, task_).read();
     findings_.throw_if_any();
-    shape();
+    if (!task_.scenario) shape();
     findings_.throw_if_any();
     for (const std::string& problem : placement::verify(task_.problem)) {
       findings_.error("", problem);
@@ -212,19 +213,20 @@ class PlacementResolver {
     task_.problem.routing = *shape;
   }
 
+  void shape_of_scenario() {
+    const serving::Deployment& d = task_.scenario->deployment;
+    const topology::Topology topology(d.cluster);
+    placement::PlacementShape& shape = task_.problem.shape;
+    shape = serving::placement_shape(d, serving::expert_group_domains(d, topology));
+    if (message_.has_gpus() && message_.gpus() != shape.ranks) {
+      findings_.error("gpus",
+                      fmt::format("the scenario's ep is {}, got {}", shape.ranks, message_.gpus()),
+                      "leave it out");
+    }
+  }
+
   void shape() {
     placement::PlacementShape& shape = task_.problem.shape;
-    if (task_.scenario) {
-      const serving::Deployment& d = task_.scenario->deployment;
-      const topology::Topology topology(d.cluster);
-      shape = serving::placement_shape(d, serving::expert_group_domains(d, topology));
-      if (message_.has_gpus() && message_.gpus() != shape.ranks) {
-        findings_.error(
-            "gpus", fmt::format("the scenario's ep is {}, got {}", shape.ranks, message_.gpus()),
-            "leave it out");
-      }
-      return;
-    }
     const routing::RoutingShape& routing = task_.problem.routing;
     const std::int64_t gpus = count("gpus", message_.has_gpus(), message_.gpus(), kMostGpus);
     const std::int64_t slots =

@@ -102,6 +102,9 @@ void Resolver::resolve_all2all(proto::Deployment& deployment) {
     case proto::Deployment::ALLGATHER_ALLREDUCE:
       d.all2all = catalog::All2AllBackend::AllReduce;
       break;
+    case proto::Deployment::FLASHINFER_ALL2ALLV:
+      d.all2all = catalog::All2AllBackend::NvLink;
+      break;
     default:
       return;
   }
@@ -119,7 +122,8 @@ void Resolver::resolve_all2all(proto::Deployment& deployment) {
   } else if (!catalog::gathers(d.all2all) && has_gpu_ &&
              d.cluster.gpu.scale_up != catalog::ScaleUpKind::NvSwitch) {
     error(path,
-          fmt::format("{} has no NVLink switch, which DeepEP's kernels need", d.cluster.gpu.name),
+          fmt::format("{} has no NVLink switch, which {} kernels need", d.cluster.gpu.name,
+                      d.all2all == catalog::All2AllBackend::NvLink ? "FlashInfer's" : "DeepEP's"),
           "leave it out, or use ALLGATHER_REDUCESCATTER");
   } else if (has_layout_ && d.all2all == catalog::All2AllBackend::DeepEpLowLatency &&
              !d.engine.low_latency_in_passes) {

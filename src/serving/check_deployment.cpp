@@ -26,6 +26,21 @@ std::size_t distinct_laws(const Deployment& d) {
   return laws.size();
 }
 
+/// Of every stage of every replica.
+bool in_one_scale_up_domain(const Deployment& d) {
+  const plan::Layout& layout = d.layout;
+  if (layout.gpus() > d.cluster.gpus()) return true;  // Told of elsewhere.
+  for (std::int64_t replica = 0; replica < layout.replicas; ++replica) {
+    for (const std::vector<GpuId>& group : stage_groups(d, replica)) {
+      if (d.cluster.scale_up_domain_of(group.front()) !=
+          d.cluster.scale_up_domain_of(group.back())) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<DeploymentProblem> check_deployment(const Deployment& d) {
@@ -55,6 +70,18 @@ std::vector<DeploymentProblem> check_deployment(const Deployment& d) {
     } else if (d.overlap.mode == OverlapMode::TwoBatch) {
       add("deployment.overlap", what + ": two-batch overlap needs whole experts on each",
           whole + ", or leave overlap out");
+    }
+  }
+  if (d.all2all == catalog::All2AllBackend::NvLink) {
+    if (!in_one_scale_up_domain(d)) {
+      add("deployment.all2all_backend",
+          fmt::format("FLASHINFER_ALL2ALLV runs over NVLink: tp {} times dp {} GPUs lie in several "
+                      "NVLink domains",
+                      layout.tp, layout.dp),
+          "use AUTO, or GPUs of one domain");
+    } else if (d.overlap.mode == OverlapMode::TwoBatch) {
+      add("deployment.overlap", "two-batch overlap needs DeepEP's kernels",
+          "set all2all_backend to AUTO, or leave overlap out");
     }
   }
   if (const auto& given = d.experts.placement.given) {

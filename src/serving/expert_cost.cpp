@@ -32,6 +32,8 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
   if (plan.router != nullptr) dispatcher_.draw_from(*plan.router);
   if (plan.bank != nullptr) picker_.emplace(*plan.bank, picks);
   const catalog::Model& model = deployment.model;
+  const TokensCome tokens =
+      exchanges_ ? way_of_tokens(deployment, topology, groups.front()) : TokensCome::NotSent;
   for (const catalog::LayerRun& run : model.runs) {
     const catalog::FeedForward& block =
         model.kinds[static_cast<std::size_t>(run.kind)].feed_forward;
@@ -41,9 +43,7 @@ ExpertCost::ExpertCost(const Deployment& deployment, Kernels& kernels, const Exp
         .intermediate = block.expert_intermediate / deployment.layout.expert_tp(),
         .matrices = block.matrices};
     const auto kernels_for = [&](operators::ExpertLayout layout) {
-      // Where every token is gathered, a rank sorts all of them, as without an exchange.
-      const bool sent = exchanges_ && !catalog::gathers(deployment.all2all);
-      return kernels.experts(shape, plan.placement->shape.slots_per_rank, block.top_k, sent,
+      return kernels.experts(shape, plan.placement->shape.slots_per_rank, block.top_k, tokens,
                              layout);
     };
     timer_of_layer_.insert(timer_of_layer_.end(), static_cast<std::size_t>(run.count),

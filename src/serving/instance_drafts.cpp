@@ -95,13 +95,4 @@ void InstanceCost::add_draft(std::size_t stage_index, bool prefill, StageTimelin
   time.total += slowest;
 }
 
-LimitedTime ModelCost::draft_ends(const RankBatch& batch) {
-  LimitedTime time;
-  const std::int64_t hidden = deployment_->model.hidden;
-  time.add(head.embedding(batch.tokens()));
-  time.add(draft_projection_->time({.m = batch.tokens(), .n = hidden, .k = 2 * hidden}));
-  time.add(1.0, head.head(batch.logit_rows));
-  return time;
-}
-
 }  // namespace moesim::serving

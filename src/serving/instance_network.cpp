@@ -6,7 +6,11 @@
 namespace moesim::serving {
 
 bool InstanceCost::exchanges_on_network() const {
-  return experts_ && experts_->flows_on_port(0, placement::Copies::Deduplicated) > 0.0;
+  if (!experts_) return false;
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    if (experts_->flows_on_port(s, placement::Copies::Deduplicated) > 0.0) return true;
+  }
+  return false;
 }
 
 placement::Copies InstanceCost::copies_of(std::span<const RankBatch> ranks, std::size_t stage,
@@ -21,7 +25,7 @@ void InstanceCost::expect_caches(std::span<const RankBatch> ranks, bool prefill)
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     Stage& stage = stages_[s];
     stage.share = {.flows = experts_->flows_on_port(s, copies_of(ranks, s, prefill))};
-    stage.slower = stage.caches / stage.share.flows;
+    stage.slower = stage.share.flows > 0.0 ? stage.caches / stage.share.flows : 0.0;
   }
 }
 

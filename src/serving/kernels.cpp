@@ -142,11 +142,11 @@ std::optional<operators::MlaBlockCurve> Kernels::mla_block(const catalog::Attent
 
 operators::ExpertKernels Kernels::experts(const operators::ExpertShape& shape,
                                           std::int64_t local_experts, std::int64_t topk,
-                                          bool exchanged, operators::ExpertLayout layout) {
+                                          TokensCome tokens, operators::ExpertLayout layout) {
   const Deployment& d = *deployment_;
   const catalog::WeightFormat& weights = d.precision.routed_experts;
   // TensorRT-LLM's kernels sort what the whole group sent; without an exchange all do.
-  const bool sorts_all = !exchanged || d.engine.kernels == "trtllm";
+  const bool sorts_all = tokens != TokensCome::ByDeepEp || d.engine.kernels == "trtllm";
   const operators::ExpertKernels::Setting setting{
       .topk = topk, .layout = layout, .sorts_all = sorts_all};
   const auto plain = [&] {
@@ -159,7 +159,7 @@ operators::ExpertKernels Kernels::experts(const operators::ExpertShape& shape,
     note(StepPart::Experts, "expert_gemm", std::nullopt);
     return plain();
   }
-  if (auto curve = exchanged_experts(shape, setting, exchanged, local_experts)) return *curve;
+  if (auto curve = exchanged_experts(shape, setting, tokens, local_experts)) return *curve;
   const auto match = marked(*d.curves, usual_experts(shape.matrices), weights);
   note(StepPart::Experts, "expert_gemm", match);
   if (!match) return plain();
@@ -206,12 +206,13 @@ operators::ExpertCurve Kernels::grouped_curve(const CurveMatch& match,
 
 std::optional<operators::ExpertKernels> Kernels::exchanged_experts(
     const operators::ExpertShape& shape, const operators::ExpertKernels::Setting& setting,
-    bool exchanged, std::int64_t local_experts) {
+    TokensCome tokens, std::int64_t local_experts) {
   const Deployment& d = *deployment_;
   // DeepEP's kernels, and the layouts they leave, are those of GPUs behind NVLink switches.
   const bool switched = d.cluster.gpu.scale_up == catalog::ScaleUpKind::NvSwitch;
-  if (!exchanged || !switched || shape.matrices != 3) return std::nullopt;
+  if (tokens == TokensCome::NotSent || !switched || shape.matrices != 3) return std::nullopt;
   const bool deepep = d.engine.kernels == "sglang";
+  if (deepep && tokens != TokensCome::ByDeepEp) return std::nullopt;
   const std::string_view operation = deepep ? "deepep_experts" : "expert_rank";
   const std::string_view variant =
       deepep ? operators::DeepEpExpertCurve::variant(setting.layout) : std::string_view();

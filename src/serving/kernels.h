@@ -34,6 +34,13 @@ struct PricedBy {
   friend bool operator==(const PricedBy&, const PricedBy&) = default;
 };
 
+/// How tokens come to the experts of a rank.
+enum class TokensCome {
+  NotSent,     ///< Every rank has them: dp 1, or all are gathered.
+  ByDeepEp,    ///< Or by plain copies, where no kernels were measured.
+  OverNvLink,  ///< TensorRT-LLM's kernels, into buffers of the whole group.
+};
+
 class Kernels {
  public:
   /// `deployment` must outlive it.
@@ -46,10 +53,10 @@ class Kernels {
   /// the roofline is wanted.
   [[nodiscard]] std::optional<operators::MlaBlockCurve> mla_block(
       const catalog::Attention& attention);
-  /// Routed experts. `exchanged`: tokens were sent to the rank and lie in `layout`.
+  /// Routed experts. Tokens that DeepEP brought lie in `layout`.
   [[nodiscard]] operators::ExpertKernels experts(const operators::ExpertShape& shape,
                                                  std::int64_t local_experts, std::int64_t topk,
-                                                 bool exchanged, operators::ExpertLayout layout);
+                                                 TokensCome tokens, operators::ExpertLayout layout);
   /// Takes down what prices a collective: its curve, or the plain form.
   void note_collective(StepPart part, std::string_view operation,
                        const std::optional<catalog::CurveMatch>& match) {
@@ -65,7 +72,7 @@ class Kernels {
   /// Kernels for tokens that lie as an exchange left them; nothing where none was measured.
   [[nodiscard]] std::optional<operators::ExpertKernels> exchanged_experts(
       const operators::ExpertShape& shape, const operators::ExpertKernels::Setting& setting,
-      bool exchanged, std::int64_t local_experts);
+      TokensCome tokens, std::int64_t local_experts);
   [[nodiscard]] operators::ExpertCurve grouped_curve(
       const catalog::CurveMatch& match, const operators::ExpertShape& shape,
       const operators::ExpertKernels::Setting& setting, std::int64_t local_experts) const;

@@ -16,7 +16,8 @@ using placement::Copies;
 /// Copies per pick are told apart by pair up to this size: pairs beyond it cost too much a layer.
 constexpr std::int64_t kMostPairedRanks = 320;
 
-bool has_deepep(const Deployment& d) {
+/// All measured exchanges are of GPUs behind NVLink switches.
+bool has_curves_of_switch(const Deployment& d) {
   return d.curves && (d.cluster.gpu.scale_up == catalog::ScaleUpKind::NvSwitch);
 }
 
@@ -43,6 +44,23 @@ double mean_ranks_on_nic(const topology::Topology& topology, std::span<const Gpu
 
 }  // namespace
 
+TokensCome way_of_tokens(const Deployment& d, const topology::Topology& topology,
+                         std::span<const GpuId> group) {
+  using catalog::All2AllBackend;
+  if (catalog::gathers(d.all2all)) return TokensCome::NotSent;
+  const bool one_domain = std::all_of(group.begin(), group.end(), [&](GpuId gpu) {
+    return topology.shares_scale_up(group.front(), gpu);
+  });
+  if (!has_curves_of_switch(d) || !one_domain) return TokensCome::ByDeepEp;
+  // Two-batch overlap is one of DeepEP's kernels.
+  const auto& beyond = d.engine.nvlink_exchange_beyond;
+  const bool chosen = d.all2all == All2AllBackend::Auto && beyond &&
+                      d.cluster.nodes_per_scale_up_domain * d.cluster.gpus_per_node > *beyond &&
+                      d.overlap.mode != OverlapMode::TwoBatch;
+  return chosen || d.all2all == All2AllBackend::NvLink ? TokensCome::OverNvLink
+                                                       : TokensCome::ByDeepEp;
+}
+
 TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
                              const topology::Topology& topology, std::span<const GpuId> group,
                              std::int64_t top_k, std::int64_t experts)
@@ -61,19 +79,15 @@ TokenExchange::TokenExchange(const Deployment& deployment, Kernels& kernels,
                      .combine_copy = gathered_->combine_copy()});
     return;
   }
-  const bool one_domain = std::all_of(group.begin(), group.end(), [&](GpuId gpu) {
-    return topology.shares_scale_up(group.front(), gpu);
-  });
   const bool any_kernel = deployment.all2all == catalog::All2AllBackend::Auto;
-  const bool nvlink =
-      has_deepep(deployment) && one_domain && any_kernel && deployment.engine.kernels == "trtllm";
+  const bool nvlink = way_of_tokens(deployment, topology, group) == TokensCome::OverNvLink;
   ways_.push_back(make_way(deployment, kernels, topology, group,
                            nvlink ? AllToAllKind::NvLink : AllToAllKind::Normal, shape));
-  if (low_latency_alone_ || (has_deepep(deployment) && any_kernel && !nvlink)) {
+  if (low_latency_alone_ || (has_curves_of_switch(deployment) && any_kernel && !nvlink)) {
     Way direct = make_way(deployment, kernels, topology, group, AllToAllKind::LowLatency, shape);
     if (direct.measured || low_latency_alone_) ways_.push_back(std::move(direct));
   }
-  if (!one_domain && spans_leaves(topology, group)) {
+  if (ways_.front().exchange.domains() > 1 && spans_leaves(topology, group)) {
     std::vector<net::ExchangeEstimate::Pair> pairs = net::all_to_all_pairs(topology, group);
     pairs.resize(static_cast<std::size_t>(ranks_ * ways_.front().exchange.domains()));
     estimate_.emplace(topology, pairs);

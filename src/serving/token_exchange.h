@@ -1,12 +1,12 @@
 // Dispatch and combine of one expert group, by the kernels an engine would choose for the batch.
 //
 // Iterations with prompts, or with more tokens than the low-latency buffers hold, use the normal
-// kernels; pure decode uses the low-latency ones; TensorRT-LLM inside one scale-up domain uses its
-// NVLink kernels. Or DeepEP's normal or low-latency kernels for all of them, or by all-gather and
-// reduce-scatter (gathered_tokens.h). Without curves: latency and the busiest link,
-// node-de-duplicated. Where leaf links are narrower than the ports below the max-min estimates of
-// `net` take the place of the busiest link. Source:  DeepEP's two modes and SGLang's automatic
-// choice; docs/models/collectives.md. Layer:   serving.
+// kernels; pure decode uses the low-latency ones; inside one NVLink domain engines may use
+// TensorRT-LLM's kernels (FlashInfer's). Or DeepEP's normal or low-latency kernels for all of them,
+// or by all-gather and reduce-scatter (gathered_tokens.h). Without curves: latency and the busiest
+// link, node-de-duplicated. Where leaf links are narrower than the ports below the max-min
+// estimates of `net` take the place of the busiest link. Source:  DeepEP's two modes and SGLang's
+// automatic choice; docs/models/collectives.md. Layer:   serving.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,11 @@ namespace moesim::serving {
 /// Tokens of a GPU that the low-latency buffers hold: the engines' default sizes are 128 (SGLang)
 /// and 256 (vLLM).
 inline constexpr std::int64_t kMostLowLatencyTokens = 256;
+
+/// How the tokens of an expert group on these GPUs come to their experts. Precondition: dp > 1.
+[[nodiscard]] TokensCome way_of_tokens(const Deployment& deployment,
+                                       const topology::Topology& topology,
+                                       std::span<const GpuId> group);
 
 class TokenExchange {
  public:

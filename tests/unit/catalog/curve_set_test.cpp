@@ -152,6 +152,30 @@ TEST_CASE("a curve sees as much arithmetic as the GPU's best multiply allows") {
   CHECK(achievable(measured, measured).bf16 == measured.bf16);
 }
 
+TEST_CASE("what a GPU achieves in a narrow format it was not timed in") {
+  Gpu measured = machines()[1];
+  measured.fp8 = 2.0 * measured.bf16;
+  measured.fp4 = 4.0 * measured.bf16;
+  measured.measured_bf16 = 0.8 * measured.bf16;
+  measured.measured_fp8 = 0.6 * measured.fp8;
+  Gpu other = machine("other", "C", 500, 2);
+  other.fp8 = 2.0 * other.bf16;
+  other.fp4 = 4.0 * other.bf16;
+  other.measured_bf16 = 0.4 * other.bf16;
+  // Another architecture: as short as in the next wider format that is known.
+  CHECK(achievable(other, measured).fp8 / other.fp8 == Approx(0.5));
+  CHECK(achievable(other, measured).fp4 / other.fp4 == Approx(0.5));
+  other.measured_fp8 = 0.15 * other.fp8;
+  CHECK(achievable(other, measured).fp8 / other.fp8 == Approx(0.25));
+  CHECK(achievable(other, measured).fp4 / other.fp4 == Approx(0.25));
+  // The same one: the kernels' own time outside tensor cores is carried instead.
+  other.architecture = measured.architecture;
+  CHECK(achievable(other, measured).fp8 / other.fp8 == Approx(0.25));
+  CHECK(achievable(other, measured).fp4 / other.fp4 == Approx(1.0));
+  CHECK(best_multiplies_known(other, measured, MathFormat::Fp8));
+  CHECK_FALSE(best_multiplies_known(other, measured, MathFormat::Fp4));
+}
+
 TEST_CASE("operations without formats match curves without formats") {
   const CurveSet curves = set({{"nccl", "new", "", "nccl"}});
   const auto match = curves.find("nccl", machines()[1], {}, "nccl");

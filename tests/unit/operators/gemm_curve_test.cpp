@@ -125,6 +125,38 @@ TEST_CASE("GemmCurve: how far clocks fall stays with the GPU measured", "[operat
   CHECK(values_for(other, match, GemmCurve::coefficients()) == expected);
 }
 
+TEST_CASE("GemmCurve: work beside the tensor cores takes as long on slower ones",
+          "[operators][oracle]") {
+  catalog::Gpu measured = toy_gpu();
+  measured.architecture = "toy";
+  measured.sms = 100;
+  catalog::Curve curve;
+  curve.key = {.operation = "gemm", .gpu = measured.name, .dtype = "bf16"};
+  for (const CoefficientSpec& spec : GemmCurve::coefficients()) {
+    curve.coefficients.push_back({std::string(spec.name), spec.start});
+  }
+  catalog::CurveMatch match;
+  match.curve = &curve;
+  match.gpu = &measured;
+  catalog::Gpu other = measured;
+  other.name = "other";
+  other.sms = 50;
+  other.bf16 = measured.bf16 / 8.0;  // A quarter of the rate on each multiprocessor.
+  std::vector<double> expected = values_of(curve, GemmCurve::coefficients());
+  // 0.7 of the peak: 3/7 more than at the peak; a quarter of that is 3/28, 28/31 of the peak.
+  expected[2] = 28.0 / 31.0;
+  expected[3] *= 0.25;  // load
+  expected[12] = 0.0;   // slowdown
+  const std::vector<double> carried = values_for(other, match, GemmCurve::coefficients());
+  REQUIRE(carried.size() == expected.size());
+  for (std::size_t i = 0; i < carried.size(); ++i) {
+    CHECK_THAT(carried[i], WithinRel(expected[i], 1e-12));
+  }
+  // Between architectures kernels are others: shares of the peak stay.
+  other.architecture = "another";
+  CHECK(values_for(other, match, GemmCurve::coefficients())[2] == 0.7);
+}
+
 TEST_CASE("GemmCurve: one token reads the weights", "[operators][oracle]") {
   const GemmShape shape{1, 1000, 1000};
   // (1000 * 1000 + 1000 + 1000) * 2 B = 2.004 MB at 1 TB/s.

@@ -65,7 +65,7 @@ TEST_CASE("shipped scenarios: the flagship is EP32 with 256 experts on 32 H200")
   CHECK(s.deployment.cluster.scale_out == topology::ScaleOut::Rail);
 }
 
-TEST_CASE("shipped scenarios: each placement file reads into a problem that verifies") {
+TEST_CASE("shipped scenarios: each placement file reads into a problem that verifies", "[slow]") {
   const std::vector<std::string> paths = shipped("place_");
   REQUIRE(paths.size() == 1);
   const PlacementTask task = read_placement_file(paths[0], {}, "", test::shipped_catalog());

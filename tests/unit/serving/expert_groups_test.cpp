@@ -42,11 +42,11 @@ struct World {
 };
 
 operators::ExpertKernels kernels_of(World& world, std::int64_t columns, std::int64_t slots,
-                                    bool sent, operators::ExpertLayout layout) {
+                                    TokensCome tokens, operators::ExpertLayout layout) {
   const operators::ExpertShape shape{.hidden = world.d.model.hidden,
                                      .intermediate = columns,
                                      .matrices = world.d.model.kinds[0].feed_forward.matrices};
-  return world.kernels.experts(shape, slots, 2, sent, layout);
+  return world.kernels.experts(shape, slots, 2, tokens, layout);
 }
 
 TEST_CASE("expert groups: two GPUs split each expert of half the experts", "[serving][oracle]") {
@@ -57,7 +57,8 @@ TEST_CASE("expert groups: two GPUs split each expert of half the experts", "[ser
   std::vector<std::uint16_t> experts;
   for (int i = 0; i < 10; ++i) experts.insert(experts.end(), {0, 8});
   const ExpertLayerTime time = world.cost.price_given(0, 0, tokens, experts, 1, false);
-  const auto timer = kernels_of(world, 250, 8, false, operators::ExpertLayout::Contiguous);
+  const auto timer =
+      kernels_of(world, 250, 8, TokensCome::NotSent, operators::ExpertLayout::Contiguous);
   const std::vector<std::int32_t> slots = {10, 0, 0, 0, 0, 0, 0, 0};
   CHECK(time.slowest == timer.time(slots, 10).time);
   CHECK_THAT(time.mean.sum() / 1_us, WithinRel(time.slowest / 1_us, 1e-12));
@@ -89,7 +90,9 @@ TEST_CASE("expert groups: with ep 1 every GPU has a part of every expert", "[ser
   std::vector<std::int32_t> slots(16, 0);
   slots[3] = slots[9] = 5;
   CHECK(time.slowest ==
-        kernels_of(world, 125, 16, false, operators::ExpertLayout::Contiguous).time(slots, 5).time);
+        kernels_of(world, 125, 16, TokensCome::NotSent, operators::ExpertLayout::Contiguous)
+            .time(slots, 5)
+            .time);
   CHECK(time.mean.sum() == time.slowest);
 }
 
@@ -181,12 +184,12 @@ TEST_CASE("low latency for all: batches beyond the buffers go in passes", "[serv
   for (int i = 0; i < 600; ++i) experts.insert(experts.end(), {0, 4});
   const ExpertLayerTime time = world.cost.price_given(0, 0, tokens, experts, 1, true);
   const std::vector<std::int32_t> slots = {200, 0, 0, 0};
-  CHECK_THAT(time.slowest / 1_us,
-             WithinRel(3.0 * (kernels_of(world, 500, 4, true, operators::ExpertLayout::Masked)
-                                  .time(slots, 200)
-                                  .time /
-                              1_us),
-                       1e-12));
+  CHECK_THAT(time.slowest / 1_us, WithinRel(3.0 * (kernels_of(world, 500, 4, TokensCome::ByDeepEp,
+                                                              operators::ExpertLayout::Masked)
+                                                       .time(slots, 200)
+                                                       .time /
+                                                   1_us),
+                                            1e-12));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "operators/kernel_format.h"
 #include "serving/instance_cost.h"
 #include "serving/kernels.h"
+#include "serving/token_exchange.h"
 #include "tests/support/catch.h"
 #include "tests/support/toy_deployment.h"
 
@@ -66,6 +67,53 @@ Seconds length_of(const Deployment& d) {
 }
 
 }  // namespace
+
+TEST_CASE("token exchange: over NVLink where the engine says so and one domain holds all ranks") {
+  using catalog::All2AllBackend;
+  Deployment d = with_curves(test::toy_moe_model(), {.tp = 1, .dp = 8, .ep = 8});
+  const auto way = [&] {
+    return way_of_tokens(d, topology::Topology(d.cluster), stage_groups(d, 0).front());
+  };
+  const auto problems = [&] {
+    std::string all;
+    for (const DeploymentProblem& p : check_deployment(d)) all += p.field + ": " + p.message + "; ";
+    return all;
+  };
+  // Two nodes of four GPUs, each its own domain.
+  d.engine.nvlink_exchange_beyond = 0;
+  CHECK(way() == TokensCome::ByDeepEp);
+  d.all2all = All2AllBackend::NvLink;
+  CHECK(
+      problems() ==
+      "deployment.all2all_backend: FLASHINFER_ALL2ALLV runs over NVLink: tp 1 times dp 8 GPUs lie "
+      "in several NVLink domains; ");
+  d.cluster.nodes_per_scale_up_domain = 2;
+  CHECK(way() == TokensCome::OverNvLink);
+  CHECK(problems() == "");
+  d.all2all = All2AllBackend::Auto;
+  CHECK(way() == TokensCome::OverNvLink);
+  d.engine.nvlink_exchange_beyond = 8;  // The domain has no more.
+  CHECK(way() == TokensCome::ByDeepEp);
+  d.engine.nvlink_exchange_beyond = 7;
+  CHECK(way() == TokensCome::OverNvLink);
+  d.overlap.mode = OverlapMode::TwoBatch;
+  CHECK(way() == TokensCome::ByDeepEp);
+  d.all2all = All2AllBackend::NvLink;
+  CHECK(problems() == "deployment.overlap: two-batch overlap needs DeepEP's kernels; ");
+  d.all2all = All2AllBackend::AllGather;
+  CHECK(way() == TokensCome::NotSent);
+}
+
+TEST_CASE("token exchange: a token goes once to each rank of its picks over NVLink") {
+  Deployment d = with_curves(test::toy_moe_model(), {.tp = 1, .dp = 4, .ep = 4});
+  d.all2all = catalog::All2AllBackend::NvLink;
+  const topology::Topology topology(d.cluster);
+  Kernels kernels(d);
+  TokenExchange exchange(d, kernels, topology, stage_groups(d, 0).front(), 2, 16);
+  // Whatever the batch: there is no low-latency way beside it.
+  CHECK(exchange.copies(false, 8) == placement::Copies::Deduplicated);
+  CHECK(exchange.copies(true, 8000) == placement::Copies::Deduplicated);
+}
 
 TEST_CASE("kernels: a measured GPU takes its curve with the curve's band") {
   const Deployment d = with_curves(test::toy_dense_model(), {});
