@@ -156,7 +156,7 @@ struct Engine {
   EngineGraphs graphs{};
   EngineOverlap overlap{};
   std::vector<All2AllBackend> all2all;  ///< That it has beside Auto.
-  /// Auto takes NvLink where all ranks lie in one NVLink domain of more GPUs than this.
+  /// Auto takes NvLink where all ranks lie in one NVLink domain, of GPUs built for more than this.
   std::optional<std::int64_t> nvlink_exchange_beyond;
   ExpertGroups expert_groups = ExpertGroups::AllRanks;
   /// Batches beyond the low-latency buffers go in several exchanges, each with its experts.

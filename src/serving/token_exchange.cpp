@@ -55,7 +55,7 @@ TokensCome way_of_tokens(const Deployment& d, const topology::Topology& topology
   // Two-batch overlap is one of DeepEP's kernels.
   const auto& beyond = d.engine.nvlink_exchange_beyond;
   const bool chosen = d.all2all == All2AllBackend::Auto && beyond &&
-                      d.cluster.nodes_per_scale_up_domain * d.cluster.gpus_per_node > *beyond &&
+                      d.cluster.gpu.scale_up_domain > *beyond &&
                       d.overlap.mode != OverlapMode::TwoBatch;
   return chosen || d.all2all == All2AllBackend::NvLink ? TokensCome::OverNvLink
                                                        : TokensCome::ByDeepEp;

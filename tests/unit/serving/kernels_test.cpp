@@ -92,7 +92,7 @@ TEST_CASE("token exchange: over NVLink where the engine says so and one domain h
   CHECK(problems() == "");
   d.all2all = All2AllBackend::Auto;
   CHECK(way() == TokensCome::OverNvLink);
-  d.engine.nvlink_exchange_beyond = 8;  // The domain has no more.
+  d.engine.nvlink_exchange_beyond = 8;  // Domains of the toy GPU have no more.
   CHECK(way() == TokensCome::ByDeepEp);
   d.engine.nvlink_exchange_beyond = 7;
   CHECK(way() == TokensCome::OverNvLink);
